@@ -1,0 +1,171 @@
+//! Candidates to pieces for the fit, and text around a span.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::document::Revision;
+use crate::error::{Error, Result};
+use crate::fit::{Order, Piece, Source};
+use crate::index::{DocumentHead, SegmentId, StoredSegment, View};
+use crate::rank::{BlockScore, Candidate};
+use crate::span::Span;
+use crate::tokenize::TokenCounter;
+
+/// Candidates for a small budget.
+const MIN_CANDIDATES: usize = 64;
+/// Candidates for a large one.
+const MAX_CANDIDATES: usize = 4096;
+/// A segment has about this many tokens of its own; segments for four times the budget are looked at.
+const TOKENS_PER_CANDIDATE: usize = 32;
+
+/// How many segments to retrieve so that their blocks can fill a budget several times over.
+pub(super) fn for_budget(max_tokens: u32) -> usize {
+    (max_tokens as usize / TOKENS_PER_CANDIDATE).clamp(MIN_CANDIDATES, MAX_CANDIDATES)
+}
+
+/// Tokens of the candidates' text.
+pub(super) fn tokens(candidates: &[Candidate], tokenizer: &dyn TokenCounter) -> u64 {
+    candidates.iter().map(|c| u64::from(tokenizer.count(c.stored.text.trim()).0)).sum()
+}
+
+/// Scored blocks as pieces, in the order of their documents and spans.
+pub(super) fn pieces(candidates: &[Candidate], scores: &[BlockScore], order: Order) -> (Vec<Source>, Vec<Piece>) {
+    let (sources, places) = sources(candidates, order);
+    let by_id: HashMap<SegmentId, &Candidate> = candidates.iter().map(|c| (c.id, c)).collect();
+    let mut pieces: Vec<Piece> = scores
+        .iter()
+        .map(|score| {
+            let candidate = &candidates[score.candidate];
+            let stored = &candidate.stored;
+            let span = stored.segment.blocks[score.block].span;
+            Piece {
+                source: places[&candidate.id.revision],
+                span,
+                text: stored.slice(span).unwrap_or_default().to_owned(),
+                joined: between(&by_id, candidate, score.block),
+                heading: stored.heading.clone(),
+                score: score.score,
+            }
+        })
+        .collect();
+    pieces.sort_by_key(|p| (p.source, p.span));
+    (sources, pieces)
+}
+
+/// The candidates' documents, numbered in the order of their best candidate; `place` follows `order`'s
+/// idea of document order: ids for a collection, and for inline documents (whose revision is their
+/// place) as given.
+fn sources(candidates: &[Candidate], order: Order) -> (Vec<Source>, HashMap<Revision, usize>) {
+    let mut sources: Vec<Source> = Vec::new();
+    let mut places = HashMap::new();
+    for candidate in candidates {
+        places.entry(candidate.id.revision).or_insert_with(|| {
+            let head = &candidate.document;
+            sources.push(Source {
+                document_id: head.id.to_string(),
+                uri: head.uri.clone(),
+                title: head.title.clone(),
+                revision: head.revision,
+                place: 0,
+            });
+            sources.len() - 1
+        });
+    }
+    if order == Order::Document {
+        let by_id: BTreeMap<&str, usize> = sources.iter().map(|s| s.document_id.as_str()).zip(0..).collect();
+        let ranks: Vec<usize> = by_id.into_values().collect();
+        for (place, source) in ranks.into_iter().enumerate() {
+            sources[source].place = place;
+        }
+    }
+    (sources, places)
+}
+
+/// The text between a block and the one right before it, if both are under one heading: the previous
+/// block of the segment, or the last one of the segment before.
+fn between(by_id: &HashMap<SegmentId, &Candidate>, candidate: &Candidate, block: usize) -> Option<String> {
+    let stored = &candidate.stored;
+    let start = stored.segment.blocks[block].span.start as usize;
+    if block > 0 {
+        if stored.block_vectors.get(block - 1).is_none_or(Option::is_none) {
+            return None; // a heading, which is no piece
+        }
+        let end = stored.segment.blocks[block - 1].span.end as usize;
+        return stored.slice(Span::new(end, start)).map(str::to_owned);
+    }
+    let before = SegmentId { ordinal: candidate.id.ordinal.checked_sub(1)?, ..candidate.id };
+    let before = &by_id.get(&before)?.stored;
+    if before.heading != stored.heading || before.block_vectors.last().is_none_or(Option::is_none) {
+        return None;
+    }
+    let end = before.segment.span().end as usize;
+    before.slice(Span::new(end, start)).map(str::to_owned)
+}
+
+/// The blocks that a span touches, and so many more on both sides, as one span with its text.
+pub(super) fn around(view: &dyn View, head: &DocumentHead, span: Span, blocks: usize) -> Result<(Span, String)> {
+    if span.is_empty() || span.end > head.bytes {
+        return Err(Error::invalid("span", format!("{span} is empty or outside the document's {} bytes", head.bytes)));
+    }
+    let load = |ordinal: u32| -> Result<std::sync::Arc<StoredSegment>> {
+        let id = SegmentId { revision: head.revision, ordinal };
+        let mut found = view.segments(&[id])?;
+        found.pop().ok_or_else(|| Error::NotFound { kind: "document", name: head.id.to_string() })
+    };
+    // Segments cover the document without gaps, so the first one is found by halving.
+    let (mut low, mut high) = (0, head.segments.saturating_sub(1));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if load(middle)?.covered.end > span.start { high = middle } else { low = middle + 1 }
+    }
+    let mut segments = std::collections::VecDeque::from([(low, load(low)?)]);
+    let extend_back =
+        |segments: &mut std::collections::VecDeque<(u32, std::sync::Arc<StoredSegment>)>| -> Result<bool> {
+            let first = segments.front().map_or(0, |(n, _)| *n);
+            if first == 0 {
+                return Ok(false);
+            }
+            segments.push_front((first - 1, load(first - 1)?));
+            Ok(true)
+        };
+    let extend_on = |segments: &mut std::collections::VecDeque<(u32, std::sync::Arc<StoredSegment>)>| -> Result<bool> {
+        let last = segments.back().map_or(0, |(n, _)| *n);
+        if last + 1 >= head.segments {
+            return Ok(false);
+        }
+        segments.push_back((last + 1, load(last + 1)?));
+        Ok(true)
+    };
+    let spans = |segments: &std::collections::VecDeque<(u32, std::sync::Arc<StoredSegment>)>| -> Vec<Span> {
+        segments.iter().flat_map(|(_, s)| s.segment.blocks.iter().map(|b| b.span)).collect()
+    };
+    loop {
+        let all = spans(&segments);
+        let first = all.partition_point(|s| s.end <= span.start);
+        if first >= blocks || !extend_back(&mut segments)? {
+            break;
+        }
+    }
+    loop {
+        let all = spans(&segments);
+        let after = all.len() - all.partition_point(|s| s.start < span.end);
+        if after >= blocks || !extend_on(&mut segments)? {
+            break;
+        }
+    }
+    let all = spans(&segments);
+    let first = all.partition_point(|s| s.end <= span.start).saturating_sub(blocks);
+    let last = (all.partition_point(|s| s.start < span.end) + blocks).min(all.len());
+    let wide =
+        all[first.min(all.len() - 1)..last.max(first + 1).min(all.len())].iter().fold(span, |wide, s| wide.cover(*s));
+    let text: String = segments
+        .iter()
+        .filter_map(|(_, s)| {
+            let part = Span::new(wide.start.max(s.covered.start) as usize, wide.end.min(s.covered.end) as usize);
+            s.slice(part)
+        })
+        .collect();
+    if text.len() != wide.len() {
+        return Err(Error::invalid("span", format!("{span} cuts a character")));
+    }
+    Ok((wide, text))
+}

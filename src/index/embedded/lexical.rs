@@ -1,0 +1,185 @@
+//! The lexical index of one collection: BM25 through tantivy.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use tantivy::collector::{FilterCollector, TopDocs};
+use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
+use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term};
+
+use crate::document::Revision;
+use crate::error::{Error, Result};
+use crate::index::terms::analyzer;
+use crate::index::{Hit, SegmentId, StoredSegment, TermStatistics};
+
+/// Memory for documents that are not committed yet; tantivy's smallest is 15 MB a thread.
+const WRITER_BYTES: usize = 20_000_000;
+/// Name under which the analyzer is registered.
+const ANALYZER: &str = "tamis";
+
+pub(super) struct Lexical {
+    directory: PathBuf,
+    index: Index,
+    fields: Fields,
+    /// Opened with the first write and kept: a collection that is only read needs none.
+    writer: Option<IndexWriter>,
+    reader: IndexReader,
+}
+
+#[derive(Clone, Copy)]
+struct Fields {
+    body: Field,
+    revision: Field,
+    ordinal: Field,
+}
+
+fn schema() -> (Schema, Fields) {
+    let mut builder = Schema::builder();
+    let indexing = TextFieldIndexing::default().set_tokenizer(ANALYZER).set_index_option(IndexRecordOption::WithFreqs);
+    let fields = Fields {
+        body: builder.add_text_field("body", TextOptions::default().set_indexing_options(indexing)),
+        revision: builder.add_u64_field("revision", INDEXED | FAST),
+        ordinal: builder.add_u64_field("ordinal", FAST),
+    };
+    (builder.build(), fields)
+}
+
+impl Lexical {
+    /// Opens the index; one that can't be read is made anew, because everything in it can be derived.
+    pub(super) fn open(directory: &Path) -> Result<Self> {
+        match Self::try_open(directory) {
+            Ok(lexical) => Ok(lexical),
+            Err(_) => {
+                let _ = std::fs::remove_dir_all(directory);
+                Self::try_open(directory)
+            }
+        }
+    }
+
+    fn try_open(directory: &Path) -> Result<Self> {
+        std::fs::create_dir_all(directory).map_err(Error::io(directory))?;
+        let failed = |e: tantivy::TantivyError| Error::store(directory, e);
+        let (schema, fields) = schema();
+        let store = tantivy::directory::MmapDirectory::open(directory).map_err(|e| Error::store(directory, e))?;
+        let index = Index::open_or_create(store, schema).map_err(failed)?;
+        index.tokenizers().register(ANALYZER, analyzer());
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(failed)?;
+        Ok(Self { directory: directory.to_path_buf(), index, fields, writer: None, reader })
+    }
+
+    /// Sequence number of the last change that was committed here; `None` before the first.
+    pub(super) fn applied(&self) -> Option<u64> {
+        self.index.load_metas().ok()?.payload?.parse().ok()
+    }
+
+    pub(super) fn clear(&mut self) -> Result<()> {
+        self.writer()?.delete_all_documents().map_err(|e| Error::store(&self.directory, e))?;
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, revision: Revision, ordinal: u32, title: &str, stored: &StoredSegment) -> Result<()> {
+        let fields = self.fields;
+        let mut document = TantivyDocument::new();
+        document.add_text(fields.body, body(title, stored));
+        document.add_u64(fields.revision, revision.0);
+        document.add_u64(fields.ordinal, u64::from(ordinal));
+        let directory = self.directory.clone();
+        self.writer()?.add_document(document).map_err(|e| Error::store(directory, e))?;
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, revision: Revision) -> Result<()> {
+        let term = Term::from_field_u64(self.fields.revision, revision.0);
+        self.writer()?.delete_term(term);
+        Ok(())
+    }
+
+    /// Commits with the sequence number, and makes the state visible to the next [`Self::searcher`].
+    pub(super) fn commit(&mut self, sequence: u64) -> Result<()> {
+        let directory = self.directory.clone();
+        let failed = |e: tantivy::TantivyError| Error::store(&directory, e);
+        let mut prepared = self.writer()?.prepare_commit().map_err(failed)?;
+        prepared.set_payload(&sequence.to_string());
+        prepared.commit().map_err(failed)?;
+        self.reader.reload().map_err(failed)
+    }
+
+    pub(super) fn searcher(&self) -> LexicalSearcher {
+        LexicalSearcher { directory: self.directory.clone(), fields: self.fields, searcher: self.reader.searcher() }
+    }
+
+    fn writer(&mut self) -> Result<&mut IndexWriter> {
+        match self.writer {
+            Some(ref mut writer) => Ok(writer),
+            None => {
+                let writer = self
+                    .index
+                    .writer_with_num_threads(1, WRITER_BYTES)
+                    .map_err(|e| Error::store(&self.directory, e))?;
+                Ok(self.writer.insert(writer))
+            }
+        }
+    }
+}
+
+/// What is searched of a segment: title, heading path, text.
+pub(super) fn body(title: &str, stored: &StoredSegment) -> String {
+    format!("{title}\n{}\n{}", stored.heading, stored.text)
+}
+
+/// A committed state.
+pub(super) struct LexicalSearcher {
+    directory: PathBuf,
+    fields: Fields,
+    searcher: Searcher,
+}
+
+impl LexicalSearcher {
+    pub(super) fn best(&self, terms: &[String], allowed: Option<HashSet<Revision>>, limit: usize) -> Result<Vec<Hit>> {
+        if terms.is_empty() || limit == 0 {
+            return Ok(Vec::new());
+        }
+        let failed = |e: tantivy::TantivyError| Error::store(&self.directory, e);
+        let clauses: Vec<(Occur, Box<dyn Query>)> = terms
+            .iter()
+            .map(|t| {
+                let term = Term::from_field_text(self.fields.body, t);
+                let query: Box<dyn Query> = Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs));
+                (Occur::Should, query)
+            })
+            .collect();
+        let query = BooleanQuery::new(clauses);
+        let top = TopDocs::with_limit(limit).order_by_score();
+        let found = match allowed {
+            None => self.searcher.search(&query, &top),
+            Some(set) => {
+                let visible = move |revision: u64| set.contains(&Revision(revision));
+                self.searcher.search(&query, &FilterCollector::new("revision".to_owned(), visible, top))
+            }
+        };
+        let mut hits = Vec::with_capacity(limit);
+        for (score, address) in found.map_err(failed)? {
+            let columns = self.searcher.segment_reader(address.segment_ord).fast_fields();
+            let value = |name: &str| -> Result<u64> {
+                let column = columns.u64(name).map_err(failed)?;
+                column.first(address.doc_id).ok_or_else(|| Error::store(&self.directory, "a segment has no number"))
+            };
+            let revision = Revision(value("revision")?);
+            let ordinal = u32::try_from(value("ordinal")?).unwrap_or(u32::MAX);
+            hits.push(Hit { segment: SegmentId { revision, ordinal }, score });
+        }
+        // tantivy breaks ties by its own document numbers, which depend on merges; ours do not.
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.segment.cmp(&b.segment)));
+        Ok(hits)
+    }
+
+    pub(super) fn statistics(&self, terms: &[String]) -> Result<TermStatistics> {
+        let holding = terms
+            .iter()
+            .map(|t| self.searcher.doc_freq(&Term::from_field_text(self.fields.body, t)))
+            .collect::<tantivy::Result<_>>()
+            .map_err(|e| Error::store(&self.directory, e))?;
+        Ok(TermStatistics { segments: self.searcher.num_docs(), holding })
+    }
+}

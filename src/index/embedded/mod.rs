@@ -1,0 +1,243 @@
+//! The embedded index: one directory, no service to start.
+//!
+//! [`truth`] (redb) holds everything; [`lexical`] (tantivy) and [`live`] (vectors in memory) are derived
+//! from it and caught up when they are behind. A write goes through in this order:
+//!
+//! 1. the truth commits durably: new heads, new segments, old segments gone, a line in the change log;
+//! 2. tantivy commits with the change's sequence number as payload;
+//! 3. a new [`snapshot`] (read transaction, searcher, vectors) replaces the current one.
+//!
+//! A crash after 1 is repaired at the next start by replaying the change log from tantivy's payload on.
+//! Readers hold a snapshot, so they see a document's old revision or its new one, whole.
+
+mod lexical;
+mod live;
+mod snapshot;
+mod truth;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use lexical::Lexical;
+use live::Live;
+use snapshot::Snapshot;
+use truth::{Change, CollectionRecord, Truth};
+
+use super::{CollectionInfo, CollectionSettings, DocumentHead, Filter, Index, Scope, Selector, StoredSegment, View};
+use crate::document::{Revision, TenantId};
+use crate::error::{Error, Result};
+
+/// A store in a directory. One process at a time; share it between threads.
+pub struct EmbeddedIndex {
+    directory: PathBuf,
+    truth: Truth,
+    open: Mutex<HashMap<u32, Arc<Collection>>>,
+}
+
+/// An open collection: one writer at a time, readers on the current snapshot.
+struct Collection {
+    record: CollectionRecord,
+    writer: Mutex<Writer>,
+    current: RwLock<Arc<Snapshot>>,
+}
+
+/// The derived parts, as the writer sees them.
+struct Writer {
+    lexical: Lexical,
+    live: Live,
+}
+
+impl EmbeddedIndex {
+    /// Opens or makes a store.
+    ///
+    /// # Errors
+    /// [`Error::StoreLocked`] where another process has it open, [`Error::StoreVersion`] for a store of
+    /// another format, [`Error::Store`] and [`Error::Io`] where it can't be read or written.
+    pub fn open(directory: &Path) -> Result<Self> {
+        std::fs::create_dir_all(directory).map_err(Error::io(directory))?;
+        let truth = Truth::open(directory)?;
+        Ok(Self { directory: directory.to_path_buf(), truth, open: Mutex::default() })
+    }
+
+    fn collection_handle(&self, scope: &Scope) -> Result<Arc<Collection>> {
+        let record = self.truth.collection(scope)?.ok_or_else(|| no_collection(scope))?;
+        let mut open = lock(&self.open);
+        if let Some(collection) = open.get(&record.id) {
+            return Ok(collection.clone());
+        }
+        let collection = Arc::new(self.load(record)?);
+        open.insert(collection.record.id, collection.clone());
+        Ok(collection)
+    }
+
+    /// Opens the derived parts of a collection and brings them up to the truth.
+    fn load(&self, record: CollectionRecord) -> Result<Collection> {
+        let read = self.truth.read()?;
+        let live = Live::load(&read, &record)?;
+        let mut lexical = Lexical::open(&self.lexical_directory(record.id))?;
+        let last = read.last_change(record.id)?;
+        match lexical.applied() {
+            Some(applied) if applied == last => {}
+            Some(applied) if read.changes_reach_back_to(record.id, applied)? => {
+                for change in read.changes_after(record.id, applied)? {
+                    apply_lexical(&mut lexical, &read, &live, &change)?;
+                }
+                lexical.commit(last)?;
+            }
+            _ => {
+                lexical.clear()?;
+                for head in live.documents() {
+                    add_lexical(&mut lexical, &read, head)?;
+                }
+                lexical.commit(last)?;
+            }
+        }
+        let snapshot = Snapshot::new(record.clone(), read, lexical.searcher(), live.clone());
+        Ok(Collection {
+            record,
+            writer: Mutex::new(Writer { lexical, live }),
+            current: RwLock::new(Arc::new(snapshot)),
+        })
+    }
+
+    /// Brings the derived parts up to a change that the truth has committed.
+    fn derive(&self, collection: &Collection, writer: &mut Writer, change: &Change) -> Result<()> {
+        let read = self.truth.read()?;
+        writer.live.apply(&read, &collection.record, change)?;
+        apply_lexical(&mut writer.lexical, &read, &writer.live, change)?;
+        writer.lexical.commit(change.sequence)?;
+        let snapshot = Snapshot::new(collection.record.clone(), read, writer.lexical.searcher(), writer.live.clone());
+        *collection.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        Ok(())
+    }
+
+    /// Commits a change to the truth and derives from it. If deriving fails, the collection is closed, so
+    /// that the next use loads it from the truth.
+    fn commit(&self, collection: &Collection, write: impl FnOnce(&Live) -> Result<Option<Change>>) -> Result<Change> {
+        let mut writer = lock(&collection.writer);
+        let Some(change) = write(&writer.live)? else { return Ok(Change::default()) };
+        let derived = self.derive(collection, &mut writer, &change);
+        drop(writer);
+        if derived.is_err() {
+            lock(&self.open).remove(&collection.record.id);
+        }
+        derived.map(|()| change)
+    }
+
+    fn lexical_directory(&self, collection: u32) -> PathBuf {
+        self.directory.join("lexical").join(collection.to_string())
+    }
+}
+
+/// A lock whose holder panicked is still usable: derived state is only swapped in when complete.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn no_collection(scope: &Scope) -> Error {
+    Error::NotFound { kind: "collection", name: scope.collection.to_string() }
+}
+
+fn apply_lexical(lexical: &mut Lexical, read: &truth::Read, live: &Live, change: &Change) -> Result<()> {
+    for revision in &change.removed {
+        lexical.remove(*revision)?;
+    }
+    for (revision, _) in &change.added {
+        // Not in `live` any more: a later change in the log removed it.
+        if let Some(head) = live.document_of(*revision) {
+            lexical.remove(*revision)?;
+            add_lexical(lexical, read, head)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_lexical(lexical: &mut Lexical, read: &truth::Read, head: &DocumentHead) -> Result<()> {
+    for ordinal in 0..head.segments {
+        let stored = read.segment(head.revision, ordinal)?;
+        lexical.add(head.revision, ordinal, &head.title, &stored)?;
+    }
+    Ok(())
+}
+
+impl Index for EmbeddedIndex {
+    fn create_collection(&self, scope: &Scope, settings: &CollectionSettings) -> Result<()> {
+        self.truth.create_collection(scope, settings)
+    }
+
+    fn delete_collection(&self, scope: &Scope) -> Result<()> {
+        let record = self.truth.delete_collection(scope)?.ok_or_else(|| no_collection(scope))?;
+        lock(&self.open).remove(&record.id);
+        let directory = self.lexical_directory(record.id);
+        match std::fs::remove_dir_all(&directory) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(directory)(e)),
+            _ => Ok(()),
+        }
+    }
+
+    fn collections(&self, tenant: &TenantId) -> Result<Vec<CollectionInfo>> {
+        let names = self.truth.collection_names(tenant)?;
+        names.into_iter().map(|name| self.collection(&Scope::new(tenant.clone(), name))).collect()
+    }
+
+    fn collection(&self, scope: &Scope) -> Result<CollectionInfo> {
+        let collection = self.collection_handle(scope)?;
+        let snapshot = current(&collection);
+        let (documents, segments, bytes) = snapshot.counts();
+        let settings = collection.record.settings.clone();
+        Ok(CollectionInfo { name: scope.collection.clone(), settings, documents, segments, bytes })
+    }
+
+    fn begin(&self, scope: &Scope) -> Result<Revision> {
+        let collection = self.collection_handle(scope)?;
+        self.truth.begin(collection.record.id)
+    }
+
+    fn append(&self, _: &Scope, revision: Revision, first: u32, segments: &[StoredSegment]) -> Result<()> {
+        self.truth.append(revision, first, segments)
+    }
+
+    fn abandon(&self, _: &Scope, revisions: &[Revision]) -> Result<()> {
+        self.truth.abandon(revisions)
+    }
+
+    fn publish(&self, scope: &Scope, heads: Vec<DocumentHead>) -> Result<()> {
+        let collection = self.collection_handle(scope)?;
+        self.commit(&collection, |_| self.truth.publish(&collection.record, heads).map(Some)).map(|_| ())
+    }
+
+    fn delete(&self, scope: &Scope, selector: &Selector) -> Result<u64> {
+        let collection = self.collection_handle(scope)?;
+        let change = self.commit(&collection, |live| {
+            let heads: Vec<_> = match selector {
+                Selector::Ids(ids) => {
+                    let ids: std::collections::HashSet<&str> = ids.iter().map(|id| id.as_str()).collect();
+                    live.documents().filter(|h| ids.contains(h.id.as_str())).cloned().collect()
+                }
+                Selector::Prefix(prefix) => {
+                    live.documents().filter(|h| h.id.as_str().starts_with(prefix)).cloned().collect()
+                }
+                Selector::Matching(filter) => live.documents().filter(|h| filter.matches(h)).cloned().collect(),
+            };
+            if heads.is_empty() { Ok(None) } else { self.truth.delete(&collection.record, &heads).map(Some) }
+        })?;
+        Ok(change.removed.len() as u64)
+    }
+
+    fn view(&self, scope: &Scope) -> Result<Arc<dyn View>> {
+        Ok(current(&*self.collection_handle(scope)?))
+    }
+}
+
+fn current(collection: &Collection) -> Arc<Snapshot> {
+    collection.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Revisions that a filter lets through, or `None` where it lets through all.
+fn allowed(live: &Live, filter: &Filter) -> Option<std::collections::HashSet<Revision>> {
+    if *filter == Filter::All {
+        return None;
+    }
+    Some(live.documents().filter(|h| filter.matches(h)).map(|h| h.revision).collect())
+}

@@ -1,0 +1,309 @@
+//! The truth: documents, segments, vectors and the change log, in one redb file.
+
+mod read;
+
+use std::path::{Path, PathBuf};
+
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
+
+pub(super) use read::Read;
+
+use crate::document::{CollectionName, DocumentId, Revision, TenantId};
+use crate::encode::PackedVector;
+use crate::error::{Error, Result};
+use crate::index::{CollectionSettings, DocumentHead, Scope, StoredSegment};
+
+/// Format of the tables below; changes when old stores can't be read any more.
+const FORMAT: u32 = 1;
+/// Name of the file in the store's directory.
+const FILE: &str = "truth.redb";
+/// Pages that redb may keep in memory.
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// `format` -> number, `sequence` -> last number given to a revision or change.
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+/// (tenant, collection) -> [`CollectionRecord`] as JSON.
+const COLLECTIONS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("collections");
+/// (collection, document id) -> [`DocumentHead`] as JSON.
+const HEADS: TableDefinition<'_, (u32, &str), &[u8]> = TableDefinition::new("heads");
+/// (revision, ordinal) -> [`StoredSegment`] without its vector, postcard.
+const SEGMENTS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("segments");
+/// (revision, ordinal) -> the segment's vector: scale, then components.
+const VECTORS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("vectors");
+/// Revision -> collection, while it is not published.
+const STAGED: TableDefinition<'_, u64, u32> = TableDefinition::new("staged");
+/// (collection, sequence) -> [`Change`], postcard.
+const CHANGES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("changes");
+
+/// Changes kept for derived parts that are behind; older ones make them rebuild.
+const KEPT_CHANGES: usize = 64;
+
+/// A collection as stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct CollectionRecord {
+    /// Number used in keys; never given to another collection.
+    pub(super) id: u32,
+    pub(super) name: CollectionName,
+    pub(super) settings: CollectionSettings,
+}
+
+/// One atomic change of a collection.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Change {
+    pub(super) sequence: u64,
+    pub(super) added: Vec<(Revision, DocumentId)>,
+    pub(super) removed: Vec<Revision>,
+}
+
+pub(super) struct Truth {
+    path: PathBuf,
+    database: Database,
+}
+
+impl Truth {
+    pub(super) fn open(directory: &Path) -> Result<Self> {
+        let path = directory.join(FILE);
+        let database = Database::builder().set_cache_size(CACHE_BYTES).create(&path).map_err(|e| match e {
+            redb::DatabaseError::DatabaseAlreadyOpen => Error::StoreLocked { path: directory.to_path_buf() },
+            redb::DatabaseError::UpgradeRequired(found) => {
+                Error::StoreVersion { path: directory.to_path_buf(), found: u32::from(found), expected: FORMAT }
+            }
+            other => damaged(&path, &other),
+        })?;
+        let truth = Self { path, database };
+        truth.prepare(directory)?;
+        Ok(truth)
+    }
+
+    /// Checks the format, makes the tables, and removes what a crash left unpublished.
+    fn prepare(&self, directory: &Path) -> Result<()> {
+        let write = self.write()?;
+        {
+            let mut meta = write.open_table(META).map_err(self.failed())?;
+            let found = meta.get("format").map_err(self.failed())?.map(|v| v.value());
+            match found {
+                Some(found) if found != u64::from(FORMAT) => {
+                    let found = u32::try_from(found).unwrap_or(u32::MAX);
+                    return Err(Error::StoreVersion { path: directory.to_path_buf(), found, expected: FORMAT });
+                }
+                Some(_) => {}
+                None => {
+                    meta.insert("format", u64::from(FORMAT)).map_err(self.failed())?;
+                }
+            }
+            write.open_table(COLLECTIONS).map_err(self.failed())?;
+            write.open_table(HEADS).map_err(self.failed())?;
+            write.open_table(CHANGES).map_err(self.failed())?;
+            let mut staged = write.open_table(STAGED).map_err(self.failed())?;
+            let orphans: Vec<u64> =
+                staged.iter().map_err(self.failed())?.filter_map(|e| e.ok().map(|(k, _)| k.value())).collect();
+            for revision in orphans {
+                self.remove_segments(&write, Revision(revision))?;
+                staged.remove(revision).map_err(self.failed())?;
+            }
+            write.open_table(SEGMENTS).map_err(self.failed())?;
+            write.open_table(VECTORS).map_err(self.failed())?;
+        }
+        write.commit().map_err(self.failed())
+    }
+
+    pub(super) fn read(&self) -> Result<Read> {
+        let transaction = self.database.begin_read().map_err(self.failed())?;
+        Ok(Read::new(self.path.clone(), transaction))
+    }
+
+    pub(super) fn collection(&self, scope: &Scope) -> Result<Option<CollectionRecord>> {
+        self.read()?.collection(scope)
+    }
+
+    pub(super) fn collection_names(&self, tenant: &TenantId) -> Result<Vec<CollectionName>> {
+        self.read()?.collection_names(tenant)
+    }
+
+    pub(super) fn create_collection(&self, scope: &Scope, settings: &CollectionSettings) -> Result<()> {
+        let write = self.write()?;
+        {
+            let mut table = write.open_table(COLLECTIONS).map_err(self.failed())?;
+            let key = (scope.tenant.as_str(), scope.collection.as_str());
+            if table.get(key).map_err(self.failed())?.is_some() {
+                return Err(Error::AlreadyExists { kind: "collection", name: scope.collection.to_string() });
+            }
+            let id = u32::try_from(self.next(&write)?).map_err(|_| Error::store(&self.path, "too many collections"))?;
+            let record = CollectionRecord { id, name: scope.collection.clone(), settings: settings.clone() };
+            table.insert(key, self.json(&record)?.as_slice()).map_err(self.failed())?;
+        }
+        write.commit().map_err(self.failed())
+    }
+
+    /// Removes a collection with its documents; `None` where there is none.
+    pub(super) fn delete_collection(&self, scope: &Scope) -> Result<Option<CollectionRecord>> {
+        let Some(record) = self.collection(scope)? else { return Ok(None) };
+        let heads = self.read()?.heads(record.id)?;
+        let write = self.write()?;
+        {
+            let mut table = write.open_table(COLLECTIONS).map_err(self.failed())?;
+            table.remove((scope.tenant.as_str(), scope.collection.as_str())).map_err(self.failed())?;
+            let mut table = write.open_table(HEADS).map_err(self.failed())?;
+            for head in heads {
+                table.remove((record.id, head.id.as_str())).map_err(self.failed())?;
+                self.remove_segments(&write, head.revision)?;
+            }
+            let mut changes = write.open_table(CHANGES).map_err(self.failed())?;
+            changes.retain_in((record.id, 0)..=(record.id, u64::MAX), |_, _| false).map_err(self.failed())?;
+        }
+        write.commit().map_err(self.failed())?;
+        Ok(Some(record))
+    }
+
+    pub(super) fn begin(&self, collection: u32) -> Result<Revision> {
+        let mut write = self.write()?;
+        // Becomes durable with the next publish; before that, there is nothing to lose.
+        write.set_durability(Durability::None).map_err(self.failed())?;
+        let revision = self.next(&write)?;
+        write.open_table(STAGED).map_err(self.failed())?.insert(revision, collection).map_err(self.failed())?;
+        write.commit().map_err(self.failed())?;
+        Ok(Revision(revision))
+    }
+
+    pub(super) fn append(&self, revision: Revision, first: u32, segments: &[StoredSegment]) -> Result<()> {
+        let mut write = self.write()?;
+        write.set_durability(Durability::None).map_err(self.failed())?;
+        {
+            let mut table = write.open_table(SEGMENTS).map_err(self.failed())?;
+            let mut vectors = write.open_table(VECTORS).map_err(self.failed())?;
+            for (ordinal, segment) in (first..).zip(segments) {
+                let key = (revision.0, ordinal);
+                let bytes = postcard::to_stdvec(segment).map_err(|e| Error::store(&self.path, e))?;
+                table.insert(key, bytes.as_slice()).map_err(self.failed())?;
+                vectors.insert(key, vector_bytes(&segment.vector).as_slice()).map_err(self.failed())?;
+            }
+        }
+        write.commit().map_err(self.failed())
+    }
+
+    pub(super) fn abandon(&self, revisions: &[Revision]) -> Result<()> {
+        let mut write = self.write()?;
+        write.set_durability(Durability::None).map_err(self.failed())?;
+        for revision in revisions {
+            self.remove_segments(&write, *revision)?;
+            write.open_table(STAGED).map_err(self.failed())?.remove(revision.0).map_err(self.failed())?;
+        }
+        write.commit().map_err(self.failed())
+    }
+
+    /// Puts heads in the place of earlier ones, durably, and logs the change.
+    pub(super) fn publish(&self, record: &CollectionRecord, heads: Vec<DocumentHead>) -> Result<Change> {
+        self.change(record, |write, change| {
+            let mut table = write.open_table(HEADS).map_err(self.failed())?;
+            let mut staged = write.open_table(STAGED).map_err(self.failed())?;
+            for head in &heads {
+                let key = (record.id, head.id.as_str());
+                let old = table.insert(key, self.json(head)?.as_slice()).map_err(self.failed())?;
+                let old: Option<DocumentHead> = old
+                    .map(|old| serde_json::from_slice(old.value()).map_err(|e| Error::store(&self.path, e)))
+                    .transpose()?;
+                staged.remove(head.revision.0).map_err(self.failed())?;
+                if let Some(old) = old.filter(|old| old.revision != head.revision) {
+                    self.remove_segments(write, old.revision)?;
+                    change.added.retain(|(r, _)| *r != old.revision);
+                    change.removed.push(old.revision);
+                }
+                change.added.push((head.revision, head.id.clone()));
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn delete(&self, record: &CollectionRecord, heads: &[std::sync::Arc<DocumentHead>]) -> Result<Change> {
+        self.change(record, |write, change| {
+            let mut table = write.open_table(HEADS).map_err(self.failed())?;
+            for head in heads {
+                table.remove((record.id, head.id.as_str())).map_err(self.failed())?;
+                self.remove_segments(write, head.revision)?;
+                change.removed.push(head.revision);
+            }
+            Ok(())
+        })
+    }
+
+    fn change(
+        &self,
+        record: &CollectionRecord,
+        fill: impl FnOnce(&WriteTransaction, &mut Change) -> Result<()>,
+    ) -> Result<Change> {
+        let write = self.write()?;
+        let mut change = Change { sequence: self.next(&write)?, ..Change::default() };
+        {
+            // A collection deleted meanwhile must not come back as orphaned heads.
+            let collections = write.open_table(COLLECTIONS).map_err(self.failed())?;
+            let exists =
+                collections.iter().map_err(self.failed())?.filter_map(|e| e.ok()).any(|(_, v)| {
+                    serde_json::from_slice::<CollectionRecord>(v.value()).is_ok_and(|r| r.id == record.id)
+                });
+            if !exists {
+                return Err(Error::NotFound { kind: "collection", name: record.name.to_string() });
+            }
+        }
+        fill(&write, &mut change)?;
+        {
+            let mut changes = write.open_table(CHANGES).map_err(self.failed())?;
+            let bytes = postcard::to_stdvec(&change).map_err(|e| Error::store(&self.path, e))?;
+            changes.insert((record.id, change.sequence), bytes.as_slice()).map_err(self.failed())?;
+            let kept: Vec<u64> = changes
+                .range((record.id, 0)..=(record.id, u64::MAX))
+                .map_err(self.failed())?
+                .rev()
+                .skip(KEPT_CHANGES)
+                .filter_map(|e| e.ok().map(|(k, _)| k.value().1))
+                .collect();
+            for sequence in kept {
+                changes.remove((record.id, sequence)).map_err(self.failed())?;
+            }
+        }
+        write.commit().map_err(self.failed())?;
+        Ok(change)
+    }
+
+    fn remove_segments(&self, write: &WriteTransaction, revision: Revision) -> Result<()> {
+        let range = (revision.0, 0)..=(revision.0, u32::MAX);
+        let mut table = write.open_table(SEGMENTS).map_err(self.failed())?;
+        table.retain_in(range.clone(), |_, _| false).map_err(self.failed())?;
+        let mut table = write.open_table(VECTORS).map_err(self.failed())?;
+        table.retain_in(range, |_, _| false).map_err(self.failed())
+    }
+
+    fn next(&self, write: &WriteTransaction) -> Result<u64> {
+        let mut meta = write.open_table(META).map_err(self.failed())?;
+        let next = meta.get("sequence").map_err(self.failed())?.map_or(0, |v| v.value()) + 1;
+        meta.insert("sequence", next).map_err(self.failed())?;
+        Ok(next)
+    }
+
+    fn write(&self) -> Result<WriteTransaction> {
+        self.database.begin_write().map_err(self.failed())
+    }
+
+    fn json(&self, value: &impl Serialize) -> Result<Vec<u8>> {
+        serde_json::to_vec(value).map_err(|e| Error::store(&self.path, e))
+    }
+
+    fn failed<E: Into<redb::Error>>(&self) -> impl Fn(E) -> Error + '_ {
+        |e| damaged(&self.path, &e.into())
+    }
+}
+
+/// What redb says, with what helps.
+fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::store(
+        path,
+        format!("{error} (is the disk full, or the file damaged? restore it, or ingest into a new --data-dir)"),
+    )
+}
+
+fn vector_bytes(vector: &PackedVector) -> Vec<u8> {
+    let mut out = Vec::with_capacity(4 + vector.values.len());
+    out.extend_from_slice(&vector.scale.to_le_bytes());
+    out.extend(vector.values.iter().map(|v| v.to_le_bytes()[0]));
+    out
+}

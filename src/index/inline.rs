@@ -1,0 +1,116 @@
+//! The documents of one request, searched in memory.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::terms::{self, analyzer};
+use super::{CollectionSettings, DocumentHead, Filter, Hit, SegmentId, StoredSegment, TermStatistics, View};
+use crate::document::{DocumentId, Revision};
+use crate::encode::PackedVector;
+use crate::error::{Error, Result};
+use crate::rank::bm25;
+
+/// A view over documents that are stored nowhere.
+pub struct InlineIndex {
+    settings: CollectionSettings,
+    documents: Vec<Arc<DocumentHead>>,
+    segments: Vec<(SegmentId, Arc<StoredSegment>)>,
+    /// Term counts of every segment, beside `segments`.
+    counts: Vec<HashMap<String, u32>>,
+}
+
+impl InlineIndex {
+    /// An index over prepared documents. A document's revision is its place in the list.
+    #[must_use]
+    pub fn new(settings: CollectionSettings, prepared: Vec<(DocumentHead, Vec<StoredSegment>)>) -> Self {
+        let mut index = Self { settings, documents: Vec::new(), segments: Vec::new(), counts: Vec::new() };
+        let mut analyzer = analyzer();
+        for (n, (mut head, segments)) in prepared.into_iter().enumerate() {
+            head.revision = Revision(n as u64);
+            for (ordinal, stored) in (0u32..).zip(segments) {
+                let mut counts = HashMap::new();
+                for text in [&head.title, &stored.heading, &stored.text] {
+                    for term in terms::of(&mut analyzer, text) {
+                        *counts.entry(term).or_insert(0) += 1;
+                    }
+                }
+                index.segments.push((SegmentId { revision: head.revision, ordinal }, Arc::new(stored)));
+                index.counts.push(counts);
+            }
+            index.documents.push(Arc::new(head));
+        }
+        index
+    }
+
+    fn visible(&self, id: SegmentId, filter: &Filter) -> bool {
+        *filter == Filter::All || self.document_of(id.revision).is_some_and(|head| filter.matches(&head))
+    }
+
+    fn ranked(&self, filter: &Filter, limit: usize, score: impl Fn(usize) -> f32) -> Vec<Hit> {
+        let mut hits: Vec<Hit> = (0..self.segments.len())
+            .filter(|n| self.visible(self.segments[*n].0, filter))
+            .map(|n| Hit { segment: self.segments[n].0, score: score(n) })
+            .collect();
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.segment.cmp(&b.segment)));
+        hits.truncate(limit);
+        hits
+    }
+}
+
+impl View for InlineIndex {
+    fn settings(&self) -> &CollectionSettings {
+        &self.settings
+    }
+
+    fn document(&self, id: &DocumentId) -> Result<Option<Arc<DocumentHead>>> {
+        Ok(self.documents.iter().find(|h| h.id == *id).cloned())
+    }
+
+    fn document_of(&self, revision: Revision) -> Option<Arc<DocumentHead>> {
+        self.documents.get(usize::try_from(revision.0).ok()?).cloned()
+    }
+
+    fn documents(&self, prefix: &str, after: Option<&DocumentId>, limit: usize) -> Result<Vec<Arc<DocumentHead>>> {
+        let mut heads: Vec<_> = self
+            .documents
+            .iter()
+            .filter(|h| h.id.as_str().starts_with(prefix) && after.is_none_or(|a| h.id > *a))
+            .cloned()
+            .collect();
+        heads.sort_by(|a, b| a.id.cmp(&b.id));
+        heads.truncate(limit);
+        Ok(heads)
+    }
+
+    fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Vec<Hit>> {
+        Ok(self.ranked(filter, limit, |n| query.cosine(&self.segments[n].1.vector)))
+    }
+
+    fn lexical(&self, query: &[String], filter: &Filter, limit: usize) -> Result<Vec<Hit>> {
+        let statistics = self.statistics(query)?;
+        let lengths: Vec<u32> = self.counts.iter().map(|c| c.values().sum()).collect();
+        let average = lengths.iter().sum::<u32>() as f32 / lengths.len().max(1) as f32;
+        let mut hits = self.ranked(filter, usize::MAX, |n| {
+            let count = |t: usize| self.counts[n].get(&query[t]).copied().unwrap_or(0);
+            bm25::score(&statistics, query.len(), count, lengths[n] as f32, average)
+        });
+        hits.retain(|h| h.score > 0.0);
+        hits.truncate(limit);
+        Ok(hits)
+    }
+
+    fn statistics(&self, query: &[String]) -> Result<TermStatistics> {
+        let holding = query.iter().map(|t| self.counts.iter().filter(|c| c.contains_key(t)).count() as u64).collect();
+        Ok(TermStatistics { segments: self.segments.len() as u64, holding })
+    }
+
+    fn segments(&self, ids: &[SegmentId]) -> Result<Vec<Arc<StoredSegment>>> {
+        ids.iter()
+            .map(|id| {
+                let at = self.segments.binary_search_by(|(i, _)| i.cmp(id));
+                at.map(|n| self.segments[n].1.clone())
+                    .map_err(|_| Error::store("(inline documents)", format!("no segment {id:?}")))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,313 @@
+//! Where documents, blocks and vectors are kept and found again.
+//!
+//! [`Index`] is what an implementation has to offer: write revisions, publish them atomically, and hand
+//! out a [`View`], one consistent state to search. [`embedded`] keeps everything in a directory;
+//! [`inline`] holds the documents of one request in memory.
+
+pub mod embedded;
+pub mod filter;
+pub mod inline;
+pub mod terms;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use filter::Filter;
+
+use crate::document::{CollectionName, DocumentId, Metadata, Revision, Segment, TenantId};
+use crate::encode::{Fingerprint, PackedVector};
+use crate::error::{Error, Result};
+use crate::span::Span;
+
+/// A collection of a tenant. Nothing can be read or written without one, so nothing crosses tenants.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scope {
+    /// The owner, taken from the authenticated call.
+    pub tenant: TenantId,
+    /// The collection.
+    pub collection: CollectionName,
+}
+
+impl Scope {
+    /// The scope of one collection of one tenant.
+    #[must_use]
+    pub fn new(tenant: TenantId, collection: CollectionName) -> Self {
+        Self { tenant, collection }
+    }
+}
+
+/// How block vectors are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockVectors {
+    /// Every block is encoded by itself, after its title and heading: the best ranking.
+    #[default]
+    Separate,
+    /// One pass per segment, token vectors pooled per block: about half the work at ingest, and about
+    /// five points fewer answers kept.
+    Pooled,
+}
+
+/// How a collection is split and encoded; fixed when it is created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionSettings {
+    /// The encoder's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// Components of a vector.
+    pub dimension: usize,
+    /// Version of the splitting rules.
+    pub splitter: u32,
+    /// How block vectors are made.
+    #[serde(default)]
+    pub block_vectors: BlockVectors,
+}
+
+impl CollectionSettings {
+    /// Fails unless vectors made by `ours` can be compared with the collection's.
+    ///
+    /// # Errors
+    /// [`Error::FingerprintMismatch`].
+    pub fn check(&self, collection: &CollectionName, ours: &Fingerprint) -> Result<()> {
+        if self.fingerprint == *ours {
+            return Ok(());
+        }
+        Err(Error::FingerprintMismatch {
+            collection: collection.to_string(),
+            stored: self.fingerprint.to_string(),
+            ours: ours.to_string(),
+        })
+    }
+}
+
+/// A collection with its counts.
+#[derive(Clone, Debug)]
+pub struct CollectionInfo {
+    /// Its name.
+    pub name: CollectionName,
+    /// Its settings.
+    pub settings: CollectionSettings,
+    /// Documents that are visible.
+    pub documents: u64,
+    /// Their segments.
+    pub segments: u64,
+    /// Bytes of their text.
+    pub bytes: u64,
+}
+
+/// What is kept of a document beside its segments: its current revision and what filters see.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DocumentHead {
+    /// The caller's id.
+    pub id: DocumentId,
+    /// The revision that readers see.
+    pub revision: Revision,
+    /// Where it came from.
+    pub uri: String,
+    /// Its title.
+    pub title: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its metadata.
+    pub metadata: Metadata,
+    /// BLAKE3 of text, title, uri and media type: what decides whether a document has changed.
+    pub content_hash: String,
+    /// Bytes of its text.
+    pub bytes: u64,
+    /// Its segments.
+    pub segments: u32,
+    /// Its blocks.
+    pub blocks: u32,
+}
+
+impl DocumentHead {
+    /// What citations show: the uri, or the id where there is none.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        if self.uri.is_empty() { self.id.as_str() } else { &self.uri }
+    }
+}
+
+/// A segment of a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentId {
+    /// The revision.
+    pub revision: Revision,
+    /// Its place among the revision's segments, from 0.
+    pub ordinal: u32,
+}
+
+/// A segment with its text and vectors, as stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoredSegment {
+    /// Blocks and context.
+    pub segment: Segment,
+    /// The heading path or scope, as one line.
+    pub heading: String,
+    /// The bytes of the document that `text` holds: from the end of the segment before to the start of
+    /// the next one, so that all of them together are the document.
+    pub covered: Span,
+    /// The text of `covered`.
+    pub text: String,
+    /// The vector of the whole segment.
+    pub vector: PackedVector,
+    /// One vector per block; empty for a block that is only shown with its neighbours (a heading).
+    pub block_vectors: Vec<Option<PackedVector>>,
+}
+
+impl StoredSegment {
+    /// The slice of the document at `span`, if this segment holds all of it.
+    #[must_use]
+    pub fn slice(&self, span: Span) -> Option<&str> {
+        let start = span.start.checked_sub(self.covered.start)? as usize;
+        self.text.get(start..start + span.len())
+    }
+}
+
+/// A segment found by a search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hit {
+    /// Which.
+    pub segment: SegmentId,
+    /// Cosine for dense hits, BM25 for lexical ones.
+    pub score: f32,
+}
+
+/// How often terms occur: what turns matches into weights.
+#[derive(Clone, Debug, Default)]
+pub struct TermStatistics {
+    /// Segments in the collection.
+    pub segments: u64,
+    /// For every term asked for, the segments that hold it.
+    pub holding: Vec<u64>,
+}
+
+impl TermStatistics {
+    /// BM25's inverse document frequency of the n-th term.
+    #[must_use]
+    pub fn idf(&self, n: usize) -> f32 {
+        let holding = self.holding.get(n).copied().unwrap_or(0).min(self.segments) as f32;
+        let total = self.segments as f32;
+        (1.0 + (total - holding + 0.5) / (holding + 0.5)).ln()
+    }
+}
+
+/// Which documents to delete.
+#[derive(Clone, Debug)]
+pub enum Selector {
+    /// These ids.
+    Ids(Vec<DocumentId>),
+    /// Ids that begin with this.
+    Prefix(String),
+    /// Documents that the filter matches.
+    Matching(Filter),
+}
+
+/// Writes documents and hands out views. Implementations are shared between threads.
+pub trait Index: Send + Sync {
+    /// Makes a collection.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`], or the store's errors.
+    fn create_collection(&self, scope: &Scope, settings: &CollectionSettings) -> Result<()>;
+
+    /// Removes a collection with everything in it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or the store's errors.
+    fn delete_collection(&self, scope: &Scope) -> Result<()>;
+
+    /// The collections of a tenant, by name.
+    ///
+    /// # Errors
+    /// The store's errors.
+    fn collections(&self, tenant: &TenantId) -> Result<Vec<CollectionInfo>>;
+
+    /// One collection.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or the store's errors.
+    fn collection(&self, scope: &Scope) -> Result<CollectionInfo>;
+
+    /// Reserves a revision. Nothing of it is visible before [`Index::publish`].
+    ///
+    /// # Errors
+    /// The store's errors.
+    fn begin(&self, scope: &Scope) -> Result<Revision>;
+
+    /// Adds segments to a revision that is not published; their ordinals go on from `first`.
+    ///
+    /// # Errors
+    /// The store's errors.
+    fn append(&self, scope: &Scope, revision: Revision, first: u32, segments: &[StoredSegment]) -> Result<()>;
+
+    /// Gives up revisions that will not be published.
+    ///
+    /// # Errors
+    /// The store's errors.
+    fn abandon(&self, scope: &Scope, revisions: &[Revision]) -> Result<()>;
+
+    /// Makes revisions visible, all at once, each in the place of its document's earlier one. When this
+    /// returns they survive a crash. Of two heads with one id the later one counts.
+    ///
+    /// # Errors
+    /// The store's errors; then none of them is visible.
+    fn publish(&self, scope: &Scope, heads: Vec<DocumentHead>) -> Result<()>;
+
+    /// Deletes documents and returns how many there were.
+    ///
+    /// # Errors
+    /// The store's errors.
+    fn delete(&self, scope: &Scope, selector: &Selector) -> Result<u64>;
+
+    /// The state as of now; later writes do not change it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for the collection, or the store's errors.
+    fn view(&self, scope: &Scope) -> Result<Arc<dyn View>>;
+}
+
+/// One consistent state of a collection.
+pub trait View: Send + Sync {
+    /// Settings of the collection.
+    fn settings(&self) -> &CollectionSettings;
+
+    /// A document by its id.
+    ///
+    /// # Errors
+    /// The store's errors.
+    fn document(&self, id: &DocumentId) -> Result<Option<Arc<DocumentHead>>>;
+
+    /// The document that a revision belongs to, if it is the current one.
+    fn document_of(&self, revision: Revision) -> Option<Arc<DocumentHead>>;
+
+    /// Documents in the order of their ids, after the given one, that begin with `prefix`.
+    ///
+    /// # Errors
+    /// The store's errors.
+    fn documents(&self, prefix: &str, after: Option<&DocumentId>, limit: usize) -> Result<Vec<Arc<DocumentHead>>>;
+
+    /// The nearest segments by cosine, best first; ties in the order of the segments.
+    ///
+    /// # Errors
+    /// The store's errors.
+    fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Vec<Hit>>;
+
+    /// The best segments by BM25 over the terms, best first; ties in the order of the segments.
+    ///
+    /// # Errors
+    /// The store's errors.
+    fn lexical(&self, terms: &[String], filter: &Filter, limit: usize) -> Result<Vec<Hit>>;
+
+    /// How often terms occur in the collection.
+    ///
+    /// # Errors
+    /// The store's errors.
+    fn statistics(&self, terms: &[String]) -> Result<TermStatistics>;
+
+    /// Segments with text and vectors, in the order asked for.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where one is missing.
+    fn segments(&self, ids: &[SegmentId]) -> Result<Vec<Arc<StoredSegment>>>;
+}

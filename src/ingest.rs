@@ -1,0 +1,228 @@
+//! The first verb: documents to blocks, vectors and terms, durably.
+//!
+//! [`Ingestor::stage`] does the work for one document and shows nothing; [`Ingestor::publish`] makes a
+//! batch of staged documents visible at once. In between a document can be given up without a trace.
+
+mod passage;
+mod vectors;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::deadline::Deadline;
+use crate::document::{Document, Revision, Segment};
+use crate::encode::{Encoder, Priority};
+use crate::error::Result;
+use crate::extract::{self, MediaType};
+use crate::index::{BlockVectors, CollectionSettings, DocumentHead, Index, Scope, StoredSegment};
+use crate::split::{self, Limits, SPLITTER_VERSION};
+
+use vectors::SegmentEncoder;
+
+/// Segments encoded and written at a time: bounds the memory a large document needs.
+const SEGMENTS_PER_BATCH: usize = 64;
+/// Longest block, in tokens of the encoder.
+const MAX_BLOCK_TOKENS: usize = 128;
+/// Share of the encoder's length that a segment's own text may fill; title and heading need the rest.
+const SEGMENT_SHARE: (usize, usize) = (4, 5);
+
+/// What ingesting a document did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The id was not there before.
+    Created,
+    /// The document has a new revision.
+    Replaced,
+    /// Text, title and uri are what is stored already; nothing was encoded.
+    Unchanged,
+    /// Only the metadata differed; nothing was encoded.
+    MetadataUpdated,
+}
+
+/// A document that is ready to be published.
+#[derive(Debug)]
+pub struct Staged {
+    /// What [`Ingestor::publish`] will make visible.
+    pub head: DocumentHead,
+    /// What publishing it will have done.
+    pub outcome: Outcome,
+}
+
+/// Settings that a new collection gets with this encoder.
+#[must_use]
+pub fn settings_for(encoder: &dyn Encoder, block_vectors: BlockVectors) -> CollectionSettings {
+    CollectionSettings {
+        fingerprint: encoder.fingerprint().clone(),
+        dimension: encoder.dimension(),
+        splitter: SPLITTER_VERSION,
+        block_vectors,
+    }
+}
+
+/// Takes documents into collections of an index.
+#[derive(Clone)]
+pub struct Ingestor {
+    encoder: Arc<dyn Encoder>,
+    index: Arc<dyn Index>,
+}
+
+impl Ingestor {
+    /// An ingestor over an encoder and an index.
+    #[must_use]
+    pub fn new(encoder: Arc<dyn Encoder>, index: Arc<dyn Index>) -> Self {
+        Self { encoder, index }
+    }
+
+    /// Splits, encodes and writes one document under a new revision that nobody sees yet.
+    ///
+    /// # Errors
+    /// [`Error::UnusableDocument`], [`Error::LimitExceeded`], [`Error::FingerprintMismatch`],
+    /// [`Error::NotFound`] for the collection, the deadline's and the store's; nothing is left behind.
+    pub fn stage(&self, scope: &Scope, document: &Document, deadline: &Deadline) -> Result<Staged> {
+        extract::check(document)?;
+        let media = media_type(document)?;
+        let view = self.index.view(scope)?;
+        let settings = view.settings().clone();
+        settings.check(&scope.collection, self.encoder.fingerprint())?;
+        let mut head = head_of(document, media);
+        let current = view.document(&document.id)?;
+        drop(view);
+        if let Some(current) = current.as_deref().filter(|c| c.content_hash == head.content_hash) {
+            let outcome = if current.metadata == head.metadata { Outcome::Unchanged } else { Outcome::MetadataUpdated };
+            let head = DocumentHead { metadata: head.metadata, ..current.clone() };
+            return Ok(Staged { head, outcome });
+        }
+        let revision = self.index.begin(scope)?;
+        head.revision = revision;
+        let written = self.write(scope, document, media, settings.block_vectors, &mut head, deadline);
+        if let Err(e) = written {
+            // The revision would be removed at the next start; sooner is better, but the first error counts.
+            let _ = self.index.abandon(scope, &[revision]);
+            return Err(e);
+        }
+        let outcome = if current.is_some() { Outcome::Replaced } else { Outcome::Created };
+        Ok(Staged { head, outcome })
+    }
+
+    fn write(
+        &self,
+        scope: &Scope,
+        document: &Document,
+        media: MediaType,
+        block_vectors: BlockVectors,
+        head: &mut DocumentHead,
+        deadline: &Deadline,
+    ) -> Result<()> {
+        let encoder = self.encoder.as_ref();
+        let segments = segments_of(encoder, &document.text, media);
+        count(head, &segments);
+        let vectors = SegmentEncoder {
+            encoder,
+            block_vectors,
+            priority: Priority::Ingest,
+            deadline,
+            title: &head.title,
+            text: &document.text,
+        };
+        let mut first = 0;
+        for n in (0..segments.len()).step_by(SEGMENTS_PER_BATCH) {
+            let stored = vectors.encode(&segments, n..(n + SEGMENTS_PER_BATCH).min(segments.len()))?;
+            self.index.append(scope, head.revision, first, &stored)?;
+            first += stored.len() as u32;
+        }
+        Ok(())
+    }
+
+    /// Makes staged documents visible, all at once and durably. Unchanged ones are left as they are.
+    ///
+    /// # Errors
+    /// The store's; then none of them is visible.
+    pub fn publish(&self, scope: &Scope, staged: Vec<Staged>) -> Result<()> {
+        let heads: Vec<DocumentHead> =
+            staged.into_iter().filter(|s| s.outcome != Outcome::Unchanged).map(|s| s.head).collect();
+        if heads.is_empty() {
+            return Ok(());
+        }
+        self.index.publish(scope, heads)
+    }
+
+    /// Gives up staged documents that will not be published.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn abandon(&self, scope: &Scope, staged: &[Staged]) -> Result<()> {
+        let is_new = |s: &&Staged| matches!(s.outcome, Outcome::Created | Outcome::Replaced);
+        let revisions: Vec<Revision> = staged.iter().filter(is_new).map(|s| s.head.revision).collect();
+        if revisions.is_empty() { Ok(()) } else { self.index.abandon(scope, &revisions) }
+    }
+}
+
+/// Splits and encodes a document without storing it, for requests that bring their own documents.
+///
+/// # Errors
+/// [`Error::UnusableDocument`], [`Error::LimitExceeded`], the encoder's and the deadline's.
+pub fn prepare_inline(
+    encoder: &dyn Encoder,
+    document: &Document,
+    deadline: &Deadline,
+) -> Result<(DocumentHead, Vec<StoredSegment>)> {
+    extract::check(document)?;
+    let media = media_type(document)?;
+    let mut head = head_of(document, media);
+    let segments = segments_of(encoder, &document.text, media);
+    count(&mut head, &segments);
+    let vectors = SegmentEncoder {
+        encoder,
+        block_vectors: BlockVectors::Separate,
+        priority: Priority::Query,
+        deadline,
+        title: &head.title,
+        text: &document.text,
+    };
+    let stored = vectors.encode(&segments, 0..segments.len())?;
+    Ok((head, stored))
+}
+
+fn media_type(document: &Document) -> Result<MediaType> {
+    if document.media_type.is_empty() {
+        let name = if document.uri.is_empty() { document.id.as_str() } else { &document.uri };
+        Ok(MediaType::guess(name))
+    } else {
+        MediaType::parse(&document.media_type)
+    }
+}
+
+fn head_of(document: &Document, media: MediaType) -> DocumentHead {
+    let title = if document.title.is_empty() { passage::title_of(document, media) } else { document.title.clone() };
+    let mut hash = blake3::Hasher::new();
+    for part in [document.text.as_str(), &title, &document.uri, media.name()] {
+        hash.update(&(part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    DocumentHead {
+        id: document.id.clone(),
+        revision: Revision(0),
+        uri: document.uri.clone(),
+        title,
+        media_type: media.name().to_owned(),
+        metadata: document.metadata.clone(),
+        content_hash: hash.finalize().to_hex().to_string(),
+        bytes: document.text.len() as u64,
+        segments: 0,
+        blocks: 0,
+    }
+}
+
+fn count(head: &mut DocumentHead, segments: &[Segment]) {
+    let saturated = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    head.segments = saturated(segments.len());
+    head.blocks = saturated(segments.iter().map(|s| s.blocks.len()).sum());
+}
+
+fn segments_of(encoder: &dyn Encoder, text: &str, media: MediaType) -> Vec<Segment> {
+    let segment = encoder.max_tokens() * SEGMENT_SHARE.0 / SEGMENT_SHARE.1;
+    let limits = Limits { block: MAX_BLOCK_TOKENS.min(segment), segment };
+    split::split(text, media, limits, &|s| encoder.count_tokens(s))
+}

@@ -1,0 +1,45 @@
+//! Tamis: retrieval and context compression under an exact token budget.
+//!
+//! A RAG application has documents and a question; a language model has room for so many tokens. Tamis
+//! stands between them: it keeps documents split and encoded, and answers a question with verbatim,
+//! cited excerpts that fit a budget exactly.
+//!
+//! # The way through the house
+//!
+//! Data flows one way, and a module knows only what stands before it in this list.
+//!
+//! | ingest: a document becomes searchable | |
+//! |---|---|
+//! | [`extract`] | bytes to text with a media type |
+//! | [`split`] | text to blocks (kept or dropped whole) and segments (retrieved) |
+//! | [`models`], [`onnx`], [`encode`] | weights, the graph that runs them, text to vectors |
+//! | [`index`] | documents, terms and vectors on disk, searched through one consistent view |
+//! | [`ingest`] | **the first verb**: the four above in a row |
+//!
+//! | compress: a question becomes a context | |
+//! |---|---|
+//! | [`rank`] | two ranked lists fused, then every block scored |
+//! | [`tokenize`] | counting as the target model counts |
+//! | [`fit`] | the best blocks under the budget, rendered with citations |
+//! | [`compress`] | **the second verb**: encode, retrieve, rank, fit |
+//!
+//! Shared by all: [`document`], [`span`], [`error`], [`deadline`].
+//!
+//! The library is synchronous and knows no network; the gRPC server (`services/server`) and the command
+//! line (`services/cli`) are thin shells around [`ingest::Ingestor`] and [`compress::Compressor`].
+
+pub mod compress;
+pub mod deadline;
+pub mod document;
+pub mod encode;
+pub mod error;
+pub mod extract;
+pub mod fit;
+pub mod index;
+pub mod ingest;
+pub mod models;
+pub mod onnx;
+pub mod rank;
+pub mod span;
+pub mod split;
+pub mod tokenize;

@@ -1,0 +1,41 @@
+//! `cargo xtask`: the project's habits as commands. `cargo xtask help` lists them.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a command line tool
+
+mod demo;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask demo     build in release, ingest this repository, ask three questions
+cargo xtask test     format check, lints, every test
+cargo xtask doc      the documentation, warnings are errors
+cargo xtask proto    lint the public contract with buf
+cargo xtask bench    measure the figures of docs/performance.md (see its first section)";
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1).unwrap_or_default();
+    let result = match command.as_str() {
+        "demo" => demo::demo(),
+        "test" => test::test(),
+        "doc" => test::doc(),
+        "proto" => test::proto(),
+        "help" | "" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => {
+            eprintln!("xtask: no command {other:?}\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
