@@ -1,6 +1,6 @@
 //! The encoder against reference vectors from sentence-transformers (`tests/data/encoder/make.py`).
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use tamis::deadline::Deadline;
 use tamis::encode::{Encoder, EncoderSettings, OnnxEncoder, Precision, Priority};

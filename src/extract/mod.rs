@@ -54,8 +54,10 @@ pub fn check(document: &Document) -> Result<()> {
     Ok(())
 }
 
-/// NUL bytes at the rate of a binary format, or too many other control characters, near the beginning.
-fn is_binary(bytes: &[u8]) -> bool {
+/// Whether bytes look like binary data: NUL bytes or other control characters, near the beginning, at a
+/// rate that text does not have.
+#[must_use]
+pub fn is_binary(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(SNIFFED_BYTES)];
     let control = head.iter().filter(|b| matches!(b, 0..=8 | 14..=26 | 28..=31 | 127)).count();
     control as f64 > MAX_CONTROL_SHARE * head.len() as f64

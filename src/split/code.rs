@@ -42,7 +42,7 @@ pub(super) fn sections(
         scope: Vec::new(),
         open: None,
     };
-    walk.children(tree.root_node(), 0);
+    walk.children(tree.root_node(), 0, 0);
     walk.close();
     walk.sections
 }
@@ -110,12 +110,12 @@ struct Walk {
 }
 
 impl Walk {
-    /// Takes the children of a node in order; comments and attributes go with what follows them.
-    fn children(&mut self, node: Node<'_>, depth: usize) {
+    /// Takes the children of a node from a byte on; comments and attributes go with what follows them.
+    fn children(&mut self, node: Node<'_>, from: usize, depth: usize) {
         let mut cursor = node.walk();
         let mut lead: Option<usize> = None;
         let mut last_end = node.start_byte();
-        for child in node.children(&mut cursor) {
+        for child in node.children(&mut cursor).filter(|c| c.start_byte() >= from) {
             let start = lead.take().unwrap_or(child.start_byte());
             last_end = child.end_byte();
             if leads(child) {
@@ -139,11 +139,12 @@ impl Walk {
         match body(node).filter(|_| opens_scope(node)) {
             Some(inner) => {
                 let signature = Span::new(self.base + start_of_signature(node), self.base + inner.start_byte());
-                // The signature with its comments and attributes is the first block of the outer scope.
-                self.leaf(start, inner.start_byte());
+                // The signature with its comments, attributes and opening brace is a block of the outer scope.
+                let brace = inner.child(0).filter(|c| !c.is_named()).map_or(inner.start_byte(), |c| c.end_byte());
+                self.leaf(start, brace);
                 self.close();
                 self.scope.push(signature);
-                self.children(inner, depth + 1);
+                self.children(inner, brace, depth + 1);
                 self.close();
                 self.scope.pop();
             }
@@ -151,7 +152,7 @@ impl Walk {
                 if node.start_byte() > start {
                     self.leaf(start, node.start_byte());
                 }
-                self.children(node, depth + 1);
+                self.children(node, 0, depth + 1);
                 self.close();
             }
         }

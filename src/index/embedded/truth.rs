@@ -199,12 +199,18 @@ impl Truth {
             let mut staged = write.open_table(STAGED).map_err(self.failed())?;
             for head in &heads {
                 let key = (record.id, head.id.as_str());
-                let old = table.insert(key, self.json(head)?.as_slice()).map_err(self.failed())?;
-                let old: Option<DocumentHead> = old
-                    .map(|old| serde_json::from_slice(old.value()).map_err(|e| Error::store(&self.path, e)))
-                    .transpose()?;
-                staged.remove(head.revision.0).map_err(self.failed())?;
-                if let Some(old) = old.filter(|old| old.revision != head.revision) {
+                let old: Option<DocumentHead> = match table.get(key).map_err(self.failed())? {
+                    Some(old) => Some(serde_json::from_slice(old.value()).map_err(|e| Error::store(&self.path, e))?),
+                    None => None,
+                };
+                let is_new = staged.remove(head.revision.0).map_err(self.failed())?.is_some();
+                let is_current = old.as_ref().is_some_and(|old| old.revision == head.revision);
+                if !is_new && !is_current {
+                    // New metadata for a revision that was replaced or deleted meanwhile: too late.
+                    continue;
+                }
+                table.insert(key, self.json(head)?.as_slice()).map_err(self.failed())?;
+                if let Some(old) = old.filter(|_| !is_current) {
                     self.remove_segments(write, old.revision)?;
                     change.added.retain(|(r, _)| *r != old.revision);
                     change.removed.push(old.revision);

@@ -1,0 +1,58 @@
+//! `tamis collections`: make, show and delete collections.
+
+use serde_json::{Value, json};
+use tamis_proto::v1::{
+    BlockVectors, Collection, CreateCollectionRequest, DeleteCollectionRequest, GetCollectionRequest,
+    ListCollectionsRequest,
+};
+
+use super::line;
+use crate::args::{CollectionsCommand, Global, OutputFormat};
+use crate::connect::{Connection, Store};
+use crate::failure::Result;
+
+pub(crate) async fn run(global: &Global, command: CollectionsCommand) -> Result {
+    let connection = Connection::open(global, Store::Kept).await?;
+    let mut client = connection.collections();
+    let json_output = global.format == OutputFormat::Json;
+    let show = |collection: Option<Collection>| {
+        let collection = collection.unwrap_or_default();
+        line(&if json_output { to_json(&collection).to_string() } else { to_text(&collection) })
+    };
+    match command {
+        CollectionsCommand::List => {
+            let found = client.list_collections(ListCollectionsRequest {}).await?.into_inner().collections;
+            if json_output {
+                let collections: Vec<Value> = found.iter().map(to_json).collect();
+                line(&json!({ "collections": collections }).to_string())?;
+            } else {
+                found.iter().try_for_each(|c| line(&to_text(c)))?;
+            }
+        }
+        CollectionsCommand::Get { name } => {
+            show(client.get_collection(GetCollectionRequest { name }).await?.into_inner().collection)?;
+        }
+        CollectionsCommand::Create { name, pooled } => {
+            let vectors = if pooled { BlockVectors::Pooled } else { BlockVectors::Separate };
+            let request = CreateCollectionRequest { name, block_vectors: vectors.into() };
+            show(client.create_collection(request).await?.into_inner().collection)?;
+        }
+        CollectionsCommand::Delete { name } => {
+            client.delete_collection(DeleteCollectionRequest { name: name.clone() }).await?;
+            line(&if json_output { json!({ "deleted": name }).to_string() } else { format!("{name} deleted") })?;
+        }
+    }
+    connection.close().await
+}
+
+fn to_text(c: &Collection) -> String {
+    format!("{}: {} documents, {} segments, {} bytes, {}", c.name, c.documents, c.segments, c.bytes, c.fingerprint)
+}
+
+fn to_json(c: &Collection) -> Value {
+    let vectors = if c.block_vectors() == BlockVectors::Pooled { "pooled" } else { "separate" };
+    json!({
+        "name": c.name, "fingerprint": c.fingerprint, "block_vectors": vectors, "documents": c.documents,
+        "segments": c.segments, "bytes": c.bytes,
+    })
+}

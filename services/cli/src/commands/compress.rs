@@ -1,0 +1,112 @@
+//! `tamis compress`: a question and a budget to a context.
+
+use serde_json::{Value, json};
+use tamis_proto::v1::{Budget, CompressRequest, CompressResponse, ContextFormat, ContextOrder};
+
+use super::{files, line};
+use crate::args::{CompressArgs, Global, Order, OutputFormat, Render};
+use crate::connect::{Connection, Store};
+use crate::failure::Result;
+use crate::filter;
+
+pub(crate) async fn run(global: &Global, args: CompressArgs) -> Result {
+    let mut request = request(&args, args.query.clone().unwrap_or_default());
+    let store = if args.paths.is_empty() {
+        request.collection.clone_from(&global.collection);
+        request.filter = filter::from_args(&args.filter)?;
+        Store::Kept
+    } else {
+        request.documents = files::inline(&args.paths)?;
+        Store::Scratch
+    };
+    let connection = Connection::open(global, store).await?;
+    let answer = connection.contexts().max_encoding_message_size(usize::MAX).compress(request).await;
+    let response = answer?.into_inner();
+    if global.format == OutputFormat::Json {
+        line(&to_json(&response).to_string())?;
+    } else {
+        line(response.text.trim_end())?;
+        if args.stats {
+            line(&format!("-- {}", stats_line(&response)))?;
+        }
+    }
+    connection.close().await
+}
+
+/// The part of a request that the flags say.
+pub(super) fn request(args: &CompressArgs, query: String) -> CompressRequest {
+    let format = match args.render {
+        Render::Plain => ContextFormat::Plain,
+        Render::Markdown => ContextFormat::Markdown,
+        Render::Xml => ContextFormat::Xml,
+    };
+    let order = match args.order {
+        Order::Relevance => ContextOrder::Relevance,
+        Order::Document => ContextOrder::Document,
+    };
+    CompressRequest {
+        query,
+        budget: Some(Budget { max_tokens: args.budget, tokenizer: args.tokenizer.clone() }),
+        format: format.into(),
+        order: order.into(),
+        ..CompressRequest::default()
+    }
+}
+
+/// The stable JSON form.
+pub(super) fn to_json(response: &CompressResponse) -> Value {
+    let budget = response.budget.clone().unwrap_or_default();
+    let stats = response.stats.clone().unwrap_or_default();
+    let excerpts: Vec<Value> = response
+        .excerpts
+        .iter()
+        .map(|e| {
+            let span = e.span.unwrap_or_default();
+            json!({
+                "document_id": e.document_id, "uri": e.uri, "revision": e.revision, "start": span.start,
+                "end": span.end, "text": e.text, "tokens": e.tokens, "score": rounded(f64::from(e.score), 1e4),
+                "heading": e.heading,
+            })
+        })
+        .collect();
+    let stages: serde_json::Map<String, Value> =
+        sorted_stages(&response.clone()).into_iter().map(|(stage, ms)| (stage, json!(rounded(ms, 1e3)))).collect();
+    json!({
+        "text": response.text, "token_count": response.token_count,
+        "budget": {"max_tokens": budget.max_tokens, "tokenizer": budget.tokenizer},
+        "excerpts": excerpts,
+        "stats": {
+            "candidate_tokens": stats.candidate_tokens, "candidates": stats.candidates,
+            "stages_ms": stages, "estimated": stats.estimated,
+        },
+    })
+}
+
+fn rounded(value: f64, steps: f64) -> f64 {
+    (value * steps).round() / steps
+}
+
+fn sorted_stages(response: &CompressResponse) -> Vec<(String, f64)> {
+    const ORDER: &[&str] = &["queue", "encode", "retrieve", "rank", "fit"];
+    let stages = response.stats.clone().unwrap_or_default().stages_ms;
+    let mut stages: Vec<_> = stages.into_iter().collect();
+    stages.sort_by_key(|(name, _)| (ORDER.iter().position(|o| o == name), name.clone()));
+    stages
+}
+
+fn stats_line(response: &CompressResponse) -> String {
+    let stats = response.stats.clone().unwrap_or_default();
+    let budget = response.budget.clone().unwrap_or_default();
+    let stages: Vec<String> =
+        sorted_stages(response).into_iter().map(|(stage, ms)| format!("{stage} {ms:.1} ms")).collect();
+    format!(
+        "{} of {} tokens ({}) in {} excerpts, from {} tokens in {} segments; {}",
+        response.token_count,
+        budget.max_tokens,
+        budget.tokenizer,
+        response.excerpts.len(),
+        stats.candidate_tokens,
+        stats.candidates,
+        stages.join(", ")
+    )
+}

@@ -1,0 +1,48 @@
+//! One file per command.
+
+mod batch;
+mod collections;
+mod compress;
+mod doctor;
+mod documents;
+mod expand;
+mod files;
+mod ingest;
+mod models;
+mod retrieve;
+mod serve;
+mod tokens;
+
+use std::io::Write;
+
+use clap::CommandFactory;
+
+use crate::args::{Arguments, Command};
+use crate::failure::{Result, output};
+
+pub(crate) async fn run(arguments: Arguments) -> Result {
+    let global = arguments.global;
+    match arguments.command {
+        Command::Ingest(args) => ingest::run(&global, args).await,
+        Command::Compress(args) if args.queries_jsonl.is_some() => batch::run(&global, args).await,
+        Command::Compress(args) => compress::run(&global, args).await,
+        Command::Retrieve(args) => retrieve::run(&global, args).await,
+        Command::Expand(args) => expand::run(&global, args).await,
+        Command::Tokens(args) => tokens::run(&global, args).await,
+        Command::Documents(command) => documents::run(&global, command).await,
+        Command::Collections(command) => collections::run(&global, command).await,
+        Command::Models(command) => models::run(&global, command).await,
+        Command::Serve(args) => serve::run(&global, args).await,
+        Command::Doctor => doctor::run(&global).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "tamis", &mut script);
+            std::io::stdout().write_all(&script).map_err(output)
+        }
+    }
+}
+
+/// Writes a line to standard output.
+fn line(text: &str) -> Result {
+    writeln!(std::io::stdout(), "{text}").map_err(output)
+}

@@ -1,0 +1,128 @@
+//! What all calls share.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tamis::compress::Compressor;
+use tamis::encode::{Encoder, OnnxEncoder};
+use tamis::error::{Error, Result};
+use tamis::index::Index;
+use tamis::index::embedded::EmbeddedIndex;
+use tamis::ingest::Ingestor;
+use tamis::models::{Cache, Progress};
+use tamis::tokenize::{self, TokenCounter};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, or_cores};
+use crate::work::Work;
+
+/// Documents that may wait for an ingest thread.
+const INGEST_QUEUE: usize = 16;
+/// Tokenizers kept in memory.
+const MAX_TOKENIZERS: usize = 32;
+
+/// Encoder, index, thread pools, limits; cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) encoder: Arc<dyn Encoder>,
+    pub(crate) index: Arc<dyn Index>,
+    pub(crate) ingestor: Ingestor,
+    pub(crate) compressor: Compressor,
+    pub(crate) queries: Work,
+    pub(crate) documents: Work,
+    pub(crate) default_timeout: Duration,
+    pub(crate) max_message_bytes: usize,
+    pub(crate) stopping: CancellationToken,
+    tokenizers: Arc<Tokenizers>,
+}
+
+impl App {
+    /// Loads the encoder, opens the store and starts the threads.
+    ///
+    /// `any_tokenizer_path` lets requests name tokenizers by any path: for a server inside the caller's own
+    /// process, never for one that others reach.
+    ///
+    /// # Errors
+    /// The encoder's and the store's.
+    pub fn open(config: &Config, any_tokenizer_path: bool, progress: &dyn Progress) -> Result<Self> {
+        // The store first: a lock or a wrong path is told before a model is fetched.
+        let index = EmbeddedIndex::open(&config.data_dir)?;
+        let encoder = OnnxEncoder::load(&config.encoder()?, &Cache::from_environment()?, progress)?;
+        Self::new(config, Arc::new(encoder), Arc::new(index), any_tokenizer_path)
+    }
+
+    /// An application over an encoder and an index of one's own.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where threads can't be started.
+    pub fn new(
+        config: &Config,
+        encoder: Arc<dyn Encoder>,
+        index: Arc<dyn Index>,
+        any_tokenizer_path: bool,
+    ) -> Result<Self> {
+        let queries = Work::start("query", or_cores(config.query_threads), config.query_queue.max(1));
+        let documents = Work::start("ingest", or_cores(config.ingest_threads), INGEST_QUEUE);
+        Ok(Self {
+            ingestor: Ingestor::new(encoder.clone(), index.clone()),
+            compressor: Compressor::new(encoder.clone(), index.clone()),
+            encoder,
+            index,
+            queries: queries.map_err(Error::io("threads"))?,
+            documents: documents.map_err(Error::io("threads"))?,
+            default_timeout: Duration::from_secs(config.default_timeout_s.max(1)),
+            max_message_bytes: config.max_message_bytes,
+            stopping: CancellationToken::new(),
+            tokenizers: Arc::new(Tokenizers {
+                directory: config.tokenizer_dir.clone(),
+                any_path: any_tokenizer_path,
+                loaded: Mutex::default(),
+            }),
+        })
+    }
+
+    /// What the encoder's vectors mean.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.encoder.fingerprint().to_string()
+    }
+
+    pub(crate) fn tokenizer(&self, name: &str) -> Result<Arc<dyn TokenCounter>> {
+        self.tokenizers.named(name)
+    }
+}
+
+struct Tokenizers {
+    directory: Option<std::path::PathBuf>,
+    any_path: bool,
+    loaded: Mutex<HashMap<String, Arc<dyn TokenCounter>>>,
+}
+
+impl Tokenizers {
+    fn named(&self, name: &str) -> Result<Arc<dyn TokenCounter>> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tokenizer) = loaded.get(name) {
+            return Ok(tokenizer.clone());
+        }
+        let is_file = Path::new(name).extension().is_some_and(|e| e == "json");
+        let tokenizer = if is_file && !self.any_path { self.in_directory(name)? } else { tokenize::named(name)? };
+        if loaded.len() >= MAX_TOKENIZERS {
+            loaded.clear();
+        }
+        loaded.insert(name.to_owned(), tokenizer.clone());
+        Ok(tokenizer)
+    }
+
+    /// A file of the tokenizer directory, by its bare name: requests can't reach anything else.
+    fn in_directory(&self, name: &str) -> Result<Arc<dyn TokenCounter>> {
+        let refuse = |reason: &str| Err(Error::invalid("budget.tokenizer", format!("{name:?}: {reason}")));
+        let bare = Path::new(name).file_name().is_some_and(|f| f == name);
+        match &self.directory {
+            None => refuse("this server has no tokenizer_dir; use a built-in tokenizer"),
+            Some(_) if !bare => refuse("name a file of the server's tokenizer_dir, without directories"),
+            Some(directory) => tokenize::named(&directory.join(name).display().to_string()),
+        }
+    }
+}

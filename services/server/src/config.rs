@@ -1,0 +1,194 @@
+//! Settings: defaults < file (TOML) < environment (`TAMIS_...`) < flags. Unknown keys are errors.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tamis::encode::{EncoderSettings, ModelChoice};
+
+/// Every setting of the server, flat; a file's keys and `TAMIS_` variables have these names.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// The embedded store's directory.
+    pub data_dir: PathBuf,
+    /// A model directory instead of the default encoder.
+    pub model_dir: Option<PathBuf>,
+    /// Attention temperature tau, 0.5 to 1.0.
+    pub temperature: f32,
+    /// `auto`, `fp32`, `int8` or `bf16`.
+    pub precision: String,
+    /// `mean` or `cls`; the model's own where absent.
+    pub pooling: Option<String>,
+    /// Put before every question; the model's own where absent.
+    pub query_prefix: Option<String>,
+    /// Put before every passage; the model's own where absent.
+    pub passage_prefix: Option<String>,
+    /// Longest text the encoder reads, in its tokens; the model's own where absent.
+    pub max_length: Option<usize>,
+    /// Texts encoded at once; 0: one per core.
+    pub sessions: usize,
+    /// Threads that answer questions; 0: one per core.
+    pub query_threads: usize,
+    /// Questions that may wait for a thread; more are refused with RESOURCE_EXHAUSTED.
+    pub query_queue: usize,
+    /// Threads that split and encode documents; 0: one per core.
+    pub ingest_threads: usize,
+    /// Largest request message, in bytes.
+    pub max_message_bytes: usize,
+    /// Time limit of a question that sets none, in seconds.
+    pub default_timeout_s: u64,
+    /// Directory of `tokenizer.json` files that requests may name by file name.
+    pub tokenizer_dir: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7420)),
+            data_dir: default_data_dir(),
+            model_dir: None,
+            temperature: 1.0,
+            precision: "auto".into(),
+            pooling: None,
+            query_prefix: None,
+            passage_prefix: None,
+            max_length: None,
+            sessions: 0,
+            query_threads: 0,
+            query_queue: 256,
+            ingest_threads: 0,
+            max_message_bytes: 64 * 1024 * 1024,
+            default_timeout_s: 60,
+            tokenizer_dir: None,
+        }
+    }
+}
+
+/// `$XDG_DATA_HOME/tamis`, else `~/.local/share/tamis`, else `tamis-data` here.
+fn default_data_dir() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    set("XDG_DATA_HOME")
+        .map(|p| p.join("tamis"))
+        .or_else(|| set("HOME").map(|p| p.join(".local/share/tamis")))
+        .unwrap_or_else(|| "tamis-data".into())
+}
+
+/// A setting that can't be used, with where it came from.
+#[derive(Debug, thiserror::Error)]
+#[error("configuration: {0}")]
+pub struct ConfigError(String);
+
+/// Variables that are not settings of the server but of the library, the command line and the tests.
+const OTHER_VARIABLES: &[&str] = &[
+    "TAMIS_CACHE_DIR",
+    "TAMIS_ONNXRUNTIME",
+    "TAMIS_SERVER",
+    "TAMIS_TENANT",
+    "TAMIS_COLLECTION",
+    "TAMIS_CONFIG",
+    "TAMIS_LOG",
+];
+/// Variables for tests begin with this.
+const TEST_PREFIX: &str = "TAMIS_TEST_";
+
+impl Config {
+    /// Reads the file, if one is named, and then the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a file that can't be read, an unknown key, or a value of the wrong type.
+    pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let mut table = match file {
+            Some(path) => {
+                let text =
+                    std::fs::read_to_string(path).map_err(|e| ConfigError(format!("{}: {e}", path.display())))?;
+                text.parse::<toml::Table>().map_err(|e| ConfigError(format!("{}: {e}", path.display())))?
+            }
+            None => toml::Table::new(),
+        };
+        let mut variables: Vec<(String, String)> = environment
+            .filter(|(name, value)| {
+                name.starts_with("TAMIS_")
+                    && !value.is_empty()
+                    && !OTHER_VARIABLES.contains(&name.as_str())
+                    && !name.starts_with(TEST_PREFIX)
+            })
+            .collect();
+        variables.sort();
+        for (name, value) in variables {
+            let key = name["TAMIS_".len()..].to_ascii_lowercase();
+            // Numbers as numbers, all else as text; the typed structure below has the last word.
+            let value = match (value.parse::<i64>(), value.parse::<f64>()) {
+                (Ok(n), _) => toml::Value::Integer(n),
+                (_, Ok(n)) => toml::Value::Float(n),
+                _ => toml::Value::String(value),
+            };
+            table.insert(key, value);
+        }
+        if let Some(toml::Value::Integer(n)) = table.get("temperature") {
+            let n = *n as f64;
+            table.insert("temperature".into(), toml::Value::Float(n));
+        }
+        table.try_into().map_err(|e| ConfigError(format!("{e}")))
+    }
+
+    /// The encoder's part.
+    ///
+    /// # Errors
+    /// The library's, for a value out of range.
+    pub fn encoder(&self) -> tamis::error::Result<EncoderSettings> {
+        let settings = EncoderSettings {
+            model: self.model_dir.clone().map_or(ModelChoice::Default, ModelChoice::Directory),
+            temperature: self.temperature,
+            precision: self.precision.parse()?,
+            pooling: self.pooling.as_deref().map(str::parse).transpose()?,
+            query_prefix: self.query_prefix.clone(),
+            passage_prefix: self.passage_prefix.clone(),
+            max_length: self.max_length,
+            sessions: or_cores(self.sessions),
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// As TOML, for `--print-config`.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+/// A number of threads; 0 means one per core.
+pub(crate) fn or_cores(n: usize) -> usize {
+    if n > 0 { n } else { std::thread::available_parallelism().map_or(1, usize::from) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>().into_iter()
+    }
+
+    #[test]
+    fn environment_wins_over_file_and_file_over_defaults() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "listen = \"127.0.0.1:1\"\nquery_queue = 5\n").unwrap();
+        let config =
+            Config::load(Some(file.path()), env(&[("TAMIS_LISTEN", "127.0.0.1:2"), ("TAMIS_TEMPERATURE", "1")]))
+                .unwrap();
+        assert_eq!((config.listen.port(), config.query_queue), (2, 5));
+        assert_eq!(config.precision, "auto");
+        assert_eq!(Config::load(None, env(&[])).unwrap().to_toml(), Config::default().to_toml());
+    }
+
+    #[test]
+    fn unknown_keys_are_errors() {
+        let error = Config::load(None, env(&[("TAMIS_LISTENN", "x")])).unwrap_err();
+        assert!(error.to_string().contains("unknown field `listenn`"), "{error}");
+        assert!(Config::load(None, env(&[("TAMIS_CACHE_DIR", "/x"), ("HOME", "/y")])).is_ok());
+    }
+}

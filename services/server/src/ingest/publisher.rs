@@ -1,0 +1,118 @@
+//! Publishes staged documents in batches and acknowledges them in the order of the stream.
+
+use std::time::{Duration, Instant};
+
+use tamis::error::Error;
+use tamis::index::Scope;
+use tamis::ingest::{Outcome, Staged};
+use tokio::sync::mpsc;
+
+use super::reader::{Acknowledge, Ids, InFlight, Staging};
+use crate::app::App;
+use crate::status::reason;
+use crate::v1;
+
+/// Most documents of a batch: a commit costs about as much for one as for many.
+const MAX_BATCH: usize = 256;
+/// How long a batch waits for more documents that are still being encoded.
+const MAX_WAIT: Duration = Duration::from_millis(200);
+
+/// Runs until the reader is gone and everything it took is acknowledged.
+pub(super) async fn publish(
+    app: App,
+    scope: Scope,
+    mut taken: mpsc::Receiver<InFlight>,
+    ids: Ids,
+    acknowledge: Acknowledge,
+) {
+    while let Some(first) = taken.recv().await {
+        let begun = Instant::now();
+        let mut batch = vec![finished(first).await];
+        while batch.len() < MAX_BATCH && begun.elapsed() < MAX_WAIT {
+            match taken.try_recv() {
+                Ok(next) => batch.push(finished(next).await),
+                Err(_) => break,
+            }
+        }
+        for response in publish_batch(&app, &scope, batch).await {
+            ids.release(&response.document_id);
+            // A client that is gone does not get its acknowledgements; the documents are stored all the same.
+            let _ = acknowledge.send(Ok(response)).await;
+        }
+    }
+}
+
+struct Finished {
+    id: String,
+    index: u64,
+    staged: Result<Staged, Error>,
+}
+
+async fn finished(document: InFlight) -> Finished {
+    let staged = match document.staged {
+        Staging::Refused(e) => Err(e),
+        Staging::Running(running) => match running.await {
+            Ok((staged, _)) => staged,
+            Err(_) => Err(Error::Encoder("an internal error; the server's log has it".into())),
+        },
+    };
+    Finished { id: document.id, index: document.index, staged }
+}
+
+async fn publish_batch(app: &App, scope: &Scope, batch: Vec<Finished>) -> Vec<v1::IngestResponse> {
+    let mut responses = Vec::with_capacity(batch.len());
+    let mut accepted = Vec::new();
+    let mut staged = Vec::new();
+    for document in batch {
+        match document.staged {
+            Ok(s) => {
+                accepted.push(responses.len());
+                responses.push(stored(document.id, document.index, &s));
+                staged.push(s);
+            }
+            Err(e) => responses.push(refusal(document.id, document.index, &e)),
+        }
+    }
+    let (ingestor, scope) = (app.ingestor.clone(), scope.clone());
+    let published = tokio::task::spawn_blocking(move || ingestor.publish(&scope, staged)).await;
+    let failure = match published {
+        Ok(Ok(())) => None,
+        Ok(Err(e)) => Some(e),
+        Err(_) => Some(Error::Encoder("an internal error; the server's log has it".into())),
+    };
+    if let Some(failure) = failure {
+        tracing::error!("publishing failed: {failure}");
+        for n in accepted {
+            responses[n] = refusal(responses[n].document_id.clone(), responses[n].index, &failure);
+        }
+    }
+    responses
+}
+
+fn stored(document_id: String, index: u64, staged: &Staged) -> v1::IngestResponse {
+    let outcome = match staged.outcome {
+        Outcome::Created => v1::IngestOutcome::Created,
+        Outcome::Replaced => v1::IngestOutcome::Replaced,
+        Outcome::Unchanged => v1::IngestOutcome::Unchanged,
+        Outcome::MetadataUpdated => v1::IngestOutcome::MetadataUpdated,
+    };
+    v1::IngestResponse {
+        document_id,
+        index,
+        outcome: outcome.into(),
+        revision: staged.head.revision.0,
+        error: None,
+        blocks: staged.head.blocks,
+        segments: staged.head.segments,
+    }
+}
+
+fn refusal(document_id: String, index: u64, error: &Error) -> v1::IngestResponse {
+    v1::IngestResponse {
+        document_id,
+        index,
+        outcome: v1::IngestOutcome::Refused.into(),
+        error: Some(v1::IngestError { reason: reason(error).to_owned(), message: error.to_string() }),
+        ..v1::IngestResponse::default()
+    }
+}

@@ -1,0 +1,241 @@
+//! Reads an ingest stream: assembles documents and hands them to the threads that encode.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tamis::document::{Document, TenantId};
+use tamis::error::{Error, Result};
+use tamis::extract::{self, MAX_DOCUMENT_BYTES};
+use tamis::index::{BlockVectors, Scope};
+use tamis::ingest::{Staged, settings_for};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tonic::{Status, Streaming};
+
+use super::publisher;
+use crate::app::App;
+use crate::call;
+use crate::convert;
+use crate::status::{not_done, refused, stopping};
+use crate::v1::{self, ingest_request::Part};
+use crate::work::NotDone;
+
+/// Documents of one stream that may be encoded or wait to be published at a time.
+const IN_FLIGHT: usize = 256;
+
+pub(super) type Acknowledge = mpsc::Sender<std::result::Result<v1::IngestResponse, Status>>;
+
+/// A document on its way from the reader to the publisher.
+pub(super) struct InFlight {
+    pub(super) id: String,
+    pub(super) index: u64,
+    pub(super) staged: Staging,
+}
+
+pub(super) enum Staging {
+    Refused(Error),
+    Running(oneshot::Receiver<(Result<Staged>, f64)>),
+}
+
+/// Ids of a stream that are being worked on. A second document with such an id waits for the first to be
+/// published: otherwise the two could overtake each other.
+#[derive(Clone, Default)]
+pub(super) struct Ids {
+    busy: Arc<Mutex<HashSet<String>>>,
+    changed: Arc<Notify>,
+}
+
+impl Ids {
+    async fn claim(&self, id: &str) {
+        loop {
+            let changed = self.changed.notified();
+            if self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    pub(super) fn release(&self, id: &str) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.changed.notify_waiters();
+    }
+}
+
+/// Reads until the client ends the stream, is gone, breaks the protocol, or the server stops.
+pub(super) async fn read(
+    app: App,
+    tenant: TenantId,
+    mut stream: Streaming<v1::IngestRequest>,
+    acknowledge: Acknowledge,
+) {
+    let (documents, taken) = mpsc::channel(IN_FLIGHT);
+    let mut reader =
+        Reader { app: app.clone(), tenant, scope: None, open: None, next: 0, ids: Ids::default(), documents };
+    let mut taken = Some(taken);
+    let mut publishing = None;
+    let end = loop {
+        let message = tokio::select! {
+            () = app.stopping.cancelled() => break Err(stopping()),
+            message = stream.message() => message,
+        };
+        match message {
+            Ok(Some(message)) => {
+                if let Err(status) = reader.take(message).await {
+                    break Err(status);
+                }
+                // The first message says which collection; from then on there is something to publish to.
+                if let Some(scope) = &reader.scope
+                    && let Some(taken) = taken.take()
+                {
+                    let ids = reader.ids.clone();
+                    let publisher = publisher::publish(app.clone(), scope.clone(), taken, ids, acknowledge.clone());
+                    publishing = Some(tokio::spawn(publisher));
+                }
+            }
+            Ok(None) => break reader.finish(),
+            Err(status) => break Err(status),
+        }
+    };
+    // What was taken is published and acknowledged before the stream ends.
+    drop(reader);
+    if let Some(publishing) = publishing {
+        let _ = publishing.await;
+    }
+    if let Err(status) = end {
+        let _ = acknowledge.send(Err(status)).await;
+    }
+}
+
+struct Reader {
+    app: App,
+    tenant: TenantId,
+    /// Known after the first message.
+    scope: Option<Scope>,
+    /// A document that comes in chunks.
+    open: Option<Open>,
+    next: u64,
+    ids: Ids,
+    documents: mpsc::Sender<InFlight>,
+}
+
+struct Open {
+    document: v1::Document,
+    bytes: Vec<u8>,
+    /// Bytes that were sent; beyond the limit they are counted and not kept.
+    sent: u64,
+}
+
+impl Reader {
+    /// An error ends the stream: the client and the server do not agree on the protocol any more.
+    async fn take(&mut self, message: v1::IngestRequest) -> std::result::Result<(), Status> {
+        let protocol = |reason: &str| *refused(Error::invalid("part", reason));
+        let part = message.part.ok_or_else(|| protocol("is missing"))?;
+        match (part, self.open.is_some()) {
+            (Part::Options(options), _) => {
+                if self.scope.is_some() {
+                    return Err(protocol("options come once, before all documents"));
+                }
+                self.open_collection(&options.collection).await
+            }
+            (part, _) if self.scope.is_none() => {
+                self.open_collection("").await?;
+                Box::pin(self.take(v1::IngestRequest { part: Some(part) })).await
+            }
+            (Part::Document(document), false) => {
+                self.submit(document.id.clone(), convert::document(document, None)).await;
+                Ok(())
+            }
+            (Part::Begin(document), false) => {
+                self.open = Some(Open {
+                    bytes: document.text.clone().into_bytes(),
+                    sent: document.text.len() as u64,
+                    document,
+                });
+                Ok(())
+            }
+            (Part::Chunk(chunk), true) => {
+                if let Some(open) = &mut self.open {
+                    open.sent += chunk.len() as u64;
+                    if open.sent <= MAX_DOCUMENT_BYTES as u64 {
+                        open.bytes.extend_from_slice(&chunk);
+                    } else {
+                        open.bytes = Vec::new();
+                    }
+                }
+                Ok(())
+            }
+            (Part::End(_), true) => {
+                if let Some(open) = self.open.take() {
+                    self.submit(open.document.id.clone(), open.finish()).await;
+                }
+                Ok(())
+            }
+            (Part::Abandon(_), true) => {
+                self.open = None;
+                Ok(())
+            }
+            (_, true) => Err(protocol("a document was begun and not ended")),
+            (_, false) => Err(protocol("a chunk, an end or an abandonment without a beginning")),
+        }
+    }
+
+    fn finish(&self) -> std::result::Result<(), Status> {
+        match &self.open {
+            None => Ok(()),
+            Some(_) => Err(*refused(Error::invalid("part", "the stream ended inside a document; it was not stored"))),
+        }
+    }
+
+    async fn open_collection(&mut self, name: &str) -> std::result::Result<(), Status> {
+        let scope = call::scope(&self.tenant, name).map_err(|e| *refused(e))?;
+        let (app, wanted) = (self.app.clone(), scope.clone());
+        let made = self.app.documents.run_patiently(move || {
+            match app.index.view(&wanted) {
+                Ok(view) => return view.settings().check(&wanted.collection, app.encoder.fingerprint()),
+                Err(Error::NotFound { .. }) => {}
+                Err(e) => return Err(e),
+            }
+            match app.index.create_collection(&wanted, &settings_for(app.encoder.as_ref(), BlockVectors::Separate)) {
+                Err(Error::AlreadyExists { .. }) => Ok(()), // another stream was first
+                other => other,
+            }
+        });
+        let lost = |e: &NotDone| *not_done(e);
+        let (result, _) = made.await.map_err(|e| lost(&e))?.await.map_err(|_| lost(&NotDone::Panicked))?;
+        result.map_err(|e| *refused(e))?;
+        self.scope = Some(scope);
+        Ok(())
+    }
+
+    async fn submit(&mut self, id: String, document: Result<Document>) {
+        let index = self.next;
+        self.next += 1;
+        self.ids.claim(&id).await;
+        let staged = match (document, &self.scope) {
+            (Ok(document), Some(scope)) => {
+                let (ingestor, scope) = (self.app.ingestor.clone(), scope.clone());
+                let deadline = tamis::deadline::Deadline::none();
+                let staging = move || ingestor.stage(&scope, &document, &deadline);
+                match self.app.documents.run_patiently(staging).await {
+                    Ok(running) => Staging::Running(running),
+                    Err(_) => Staging::Refused(Error::Cancelled),
+                }
+            }
+            (Err(e), _) => Staging::Refused(e),
+            (_, None) => Staging::Refused(Error::Cancelled),
+        };
+        // The publisher lives as long as this sender.
+        let _ = self.documents.send(InFlight { id, index, staged }).await;
+    }
+}
+
+impl Open {
+    fn finish(self) -> Result<Document> {
+        if self.sent > MAX_DOCUMENT_BYTES as u64 {
+            let limit = MAX_DOCUMENT_BYTES as u64;
+            return Err(Error::LimitExceeded { field: "document.text", limit, actual: self.sent });
+        }
+        let text = extract::text(&self.document.id, self.bytes)?;
+        convert::document(v1::Document { text, ..self.document }, None)
+    }
+}

@@ -1,0 +1,100 @@
+//! Sockets, health, reflection, and stopping without losing what was taken.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+use tonic::transport::server::Connected;
+
+use crate::app::App;
+use crate::collection::Collections;
+use crate::context::Contexts;
+use crate::ingest::Documents;
+use crate::v1::collection_service_server::CollectionServiceServer;
+use crate::v1::context_service_server::ContextServiceServer;
+use crate::v1::ingest_service_server::IngestServiceServer;
+
+/// Largest response, in bytes.
+const MAX_RESPONSE_BYTES: usize = 256 * 1024 * 1024;
+/// How often an idle connection is asked whether it is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// Why serving ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The sockets' or HTTP/2's.
+    #[error("serving: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// Server reflection could not be built from the descriptors.
+    #[error("reflection: {0}")]
+    Reflection(String),
+}
+
+/// Serves on a listener until `shutdown`; then takes no more, finishes what it took, and returns.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn serve(app: App, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    // Small answers should not wait for more to come.
+    let incoming = TcpListenerStream::new(listener);
+    let incoming = tokio_stream::StreamExt::map(incoming, |connection| {
+        connection.inspect(|c| {
+            let _ = c.set_nodelay(true);
+        })
+    });
+    serve_incoming(app, incoming, shutdown).await
+}
+
+/// The same on any stream of connections.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn serve_incoming<C, S>(app: App, incoming: S, shutdown: impl Future<Output = ()>) -> Result<(), ServeError>
+where
+    C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    C::ConnectInfo: Clone + Send + Sync + 'static,
+    S: Stream<Item = std::io::Result<C>>,
+{
+    let limit = app.max_message_bytes;
+    let contexts = ContextServiceServer::new(Contexts::new(app.clone()))
+        .max_decoding_message_size(limit)
+        .max_encoding_message_size(MAX_RESPONSE_BYTES);
+    let documents = IngestServiceServer::new(Documents::new(app.clone()))
+        .max_decoding_message_size(limit)
+        .max_encoding_message_size(MAX_RESPONSE_BYTES);
+    let collections = CollectionServiceServer::new(Collections::new(app.clone())).max_decoding_message_size(limit);
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<ContextServiceServer<Contexts>>().await;
+    health.set_serving::<IngestServiceServer<Documents>>().await;
+    health.set_serving::<CollectionServiceServer<Collections>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(tamis_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|e| ServeError::Reflection(e.to_string()))?;
+    let stopping = app.stopping.clone();
+    let shutdown = async move {
+        shutdown.await;
+        tracing::info!("stopping: taking no more, finishing what was taken");
+        health.set_not_serving::<ContextServiceServer<Contexts>>().await;
+        health.set_not_serving::<IngestServiceServer<Documents>>().await;
+        health.set_not_serving::<CollectionServiceServer<Collections>>().await;
+        // Ingest streams stay open as long as the client likes; they have to be told.
+        stopping.cancel();
+    };
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_adaptive_window(Some(true))
+        .add_service(health_service)
+        .add_service(reflection)
+        .add_service(contexts)
+        .add_service(documents)
+        .add_service(collections)
+        .serve_with_incoming_shutdown(incoming, shutdown)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Every error once to a gRPC status with `google.rpc` details.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tamis::error::Error;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::work::NotDone;
+
+/// Domain of the reasons in `ErrorInfo`.
+const DOMAIN: &str = "tamis";
+/// When to come back after overload.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// A status; boxed, because it is large and rare.
+pub(crate) type Refused = Box<Status>;
+
+/// Code, reason and field of an error.
+fn classify(error: &Error) -> (Code, &'static str, Option<&'static str>) {
+    match error {
+        Error::InvalidArgument { field, .. } => (Code::InvalidArgument, "INVALID_ARGUMENT", Some(field)),
+        Error::LimitExceeded { field, .. } => (Code::InvalidArgument, "LIMIT_EXCEEDED", Some(field)),
+        Error::BudgetInfeasible { .. } => (Code::FailedPrecondition, "BUDGET_INFEASIBLE", Some("budget.max_tokens")),
+        Error::NotFound { .. } => (Code::NotFound, "NOT_FOUND", None),
+        Error::AlreadyExists { .. } => (Code::AlreadyExists, "ALREADY_EXISTS", None),
+        Error::FingerprintMismatch { .. } => (Code::FailedPrecondition, "FINGERPRINT_MISMATCH", None),
+        Error::UnusableDocument { .. } => (Code::InvalidArgument, "UNUSABLE_DOCUMENT", Some("document.text")),
+        Error::StoreLocked { .. } => (Code::Unavailable, "STORE_LOCKED", None),
+        Error::StoreVersion { .. } => (Code::FailedPrecondition, "STORE_VERSION", None),
+        Error::Store { .. } => (Code::Internal, "STORE", None),
+        Error::Model { .. } => (Code::FailedPrecondition, "MODEL", None),
+        Error::Encoder(_) => (Code::Internal, "ENCODER", None),
+        Error::Io { .. } => (Code::Internal, "IO", None),
+        Error::Cancelled => (Code::Cancelled, "CANCELLED", None),
+        Error::DeadlineExceeded { .. } => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED", None),
+        _ => (Code::Unknown, "UNKNOWN", None),
+    }
+}
+
+/// The reason a program can read.
+pub(crate) fn reason(error: &Error) -> &'static str {
+    classify(error).1
+}
+
+/// The status of an error.
+pub(crate) fn refused(error: Error) -> Refused {
+    let (code, reason, field) = classify(&error);
+    let message = error.to_string();
+    if matches!(code, Code::Internal | Code::Unknown) {
+        tracing::error!(reason, "{message}");
+    }
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, numbers(&error));
+    if let Some(field) = field {
+        details.add_bad_request_violation(field, &message);
+    }
+    if code == Code::Unavailable {
+        details.set_retry_info(Some(RETRY));
+    }
+    Box::new(Status::with_error_details(code, message, details))
+}
+
+/// Limits and counts of an error, for programs.
+fn numbers(error: &Error) -> HashMap<String, String> {
+    let pairs: &[(&str, u64)] = match error {
+        Error::LimitExceeded { limit, actual, .. } => &[("limit", *limit), ("actual", *actual)],
+        Error::BudgetInfeasible { max_tokens, minimum } => {
+            &[("max_tokens", u64::from(*max_tokens)), ("minimum", u64::from(*minimum))]
+        }
+        _ => &[],
+    };
+    pairs.iter().map(|(k, v)| ((*k).to_owned(), v.to_string())).collect()
+}
+
+/// The status of work that was not done.
+pub(crate) fn not_done(reason: &NotDone) -> Refused {
+    match reason {
+        NotDone::Full => {
+            let mut details = ErrorDetails::with_error_info("QUEUE_FULL", DOMAIN, []);
+            details.set_retry_info(Some(RETRY));
+            let message = "too many requests are waiting (query_queue): try again, or raise it";
+            Box::new(Status::with_error_details(Code::ResourceExhausted, message, details))
+        }
+        NotDone::Panicked => {
+            let details = ErrorDetails::with_error_info("INTERNAL", DOMAIN, []);
+            let message = "an internal error; the server's log has it";
+            Box::new(Status::with_error_details(Code::Internal, message, details))
+        }
+    }
+}
+
+/// The status of a stream that ends because the server stops.
+pub(crate) fn stopping() -> Status {
+    let mut details = ErrorDetails::with_error_info("STOPPING", DOMAIN, []);
+    details.set_retry_info(Some(RETRY));
+    Status::with_error_details(Code::Unavailable, "the server is stopping; send the rest again", details)
+}

@@ -1,0 +1,267 @@
+//! The promises of a context, over random documents, tokenizers, formats and budgets: the budget is never
+//! exceeded, it is used, and every excerpt is a slice of its document.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use tamis::deadline::Deadline;
+use tamis::document::Revision;
+use tamis::error::Error;
+use tamis::fit::{Budget, Format, Order, Piece, Source, fit};
+use tamis::models::{Cache, Silent, catalog};
+use tamis::span::Span;
+use tamis::tokenize::{self, TokenCounter};
+
+const CASES: u32 = 10_000;
+
+/// Pieces of text in many scripts, with what makes tokenizers and markup stumble.
+const WORDS: &[&str] = &[
+    "the",
+    "sieve",
+    "budget",
+    "antidisestablishmentarianism",
+    "3.14159",
+    "#A-2231",
+    "2024-05-01",
+    "naïve",
+    "café",
+    "ß",
+    "今天下雨",
+    "東京都",
+    "こんにちは",
+    "한국어",
+    "यह एक",
+    "مرحبا",
+    "שלום",
+    "สวัสดี",
+    "Это",
+    "Ελλάδα",
+    "🙂",
+    "👩‍👩‍👧‍👦",
+    "e\u{301}",
+    "fn main() {",
+    "}",
+    "<b>&amp;</b>",
+    "</excerpt>",
+    "\"quoted\"",
+    "\t\t",
+    "   ",
+    "\n",
+    "\r\n",
+    "a\u{200b}b",
+    "\u{feff}",
+    "|---|",
+    "***",
+    "```",
+    "....",
+    "!!!",
+    "\u{1}",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+];
+
+#[derive(Debug, Clone)]
+struct Case {
+    /// Documents as lists of blocks, each block a list of words.
+    documents: Vec<Vec<Vec<usize>>>,
+    scores: Vec<f32>,
+    headings: Vec<usize>,
+    gaps: Vec<bool>,
+    budget: u32,
+    tokenizer: usize,
+    format: usize,
+    order: bool,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let block = prop::collection::vec(0..WORDS.len(), 1..40);
+    let document = prop::collection::vec(block, 1..24);
+    (
+        prop::collection::vec(document, 1..6),
+        prop::collection::vec(-3.0f32..3.0, 160),
+        prop::collection::vec(0..4usize, 160),
+        prop::collection::vec(any::<bool>(), 160),
+        prop_oneof![1 => 1u32..40, 3 => 40u32..400, 3 => 400u32..3000],
+        0..4usize,
+        0..3usize,
+        any::<bool>(),
+    )
+        .prop_map(|(documents, scores, headings, gaps, budget, tokenizer, format, order)| Case {
+            documents,
+            scores,
+            headings,
+            gaps,
+            budget,
+            tokenizer,
+            format,
+            order,
+        })
+}
+
+struct Built {
+    texts: Vec<String>,
+    sources: Vec<Source>,
+    pieces: Vec<Piece>,
+}
+
+/// Writes the documents out and cuts them into pieces with true spans.
+fn build(case: &Case) -> Built {
+    let (mut texts, mut sources, mut pieces) = (Vec::new(), Vec::new(), Vec::new());
+    let mut n = 0;
+    for (d, blocks) in case.documents.iter().enumerate() {
+        let mut text = String::new();
+        for (b, words) in blocks.iter().enumerate() {
+            let separator = if case.gaps[n] { "\n\n" } else { " " };
+            if b > 0 {
+                text.push_str(separator);
+            }
+            let start = text.len();
+            words.iter().for_each(|w| {
+                text.push_str(WORDS[*w]);
+                text.push_str(if w % 3 == 0 { "" } else { " " });
+            });
+            let heading = ["", "Install", "Install > From source", "impl Sieve > fn press(&self)"][case.headings[n]];
+            let joins = b > 0 && !case.gaps[n] && case.headings[n] == case.headings[n - 1];
+            pieces.push(Piece {
+                source: d,
+                span: Span::new(start, text.len()),
+                text: text[start..].to_owned(),
+                joined: joins.then(|| separator.to_owned()),
+                heading: heading.to_owned(),
+                score: case.scores[n],
+            });
+            n += 1;
+        }
+        sources.push(Source {
+            document_id: format!("doc-{d}"),
+            uri: if d % 2 == 0 { format!("folder/file-{d}.md") } else { String::new() },
+            title: if d % 3 == 0 { "A title & <more>".into() } else { String::new() },
+            revision: Revision(d as u64),
+            place: d,
+        });
+        texts.push(text);
+    }
+    Built { texts, sources, pieces }
+}
+
+fn tokenizers() -> Vec<Arc<dyn TokenCounter>> {
+    let cache = Cache::from_environment().unwrap();
+    let directory = tamis::models::obtain(&catalog::ENCODER, &cache, &Silent).unwrap();
+    let file = directory.join("tokenizer.json").display().to_string();
+    ["o200k_base", "cl100k_base", "estimated", &file].iter().map(|n| tokenize::named(n).unwrap()).collect()
+}
+
+#[test]
+fn a_budget_is_never_exceeded_and_always_used() {
+    let tokenizers = tokenizers();
+    let use_of_budget = RefCell::new(Vec::new());
+    let infeasible = RefCell::new(0u32);
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let result = runner.run(&cases(), |case| {
+        let built = build(&case);
+        let tokenizer = &tokenizers[case.tokenizer];
+        let budget = Budget::new(case.budget, tokenizer.clone()).unwrap();
+        let format = [Format::Plain, Format::Markdown, Format::Xml][case.format];
+        let order = if case.order { Order::Relevance } else { Order::Document };
+        match fit(&built.sources, &built.pieces, &budget, format, order, &Deadline::none()) {
+            Ok(context) => {
+                prop_assert_eq!(tokenizer.count(&context.text), context.token_count);
+                prop_assert!(context.token_count.0 <= case.budget, "{} of {}", context.token_count, case.budget);
+                prop_assert!(!context.excerpts.is_empty());
+                for excerpt in &context.excerpts {
+                    let document = excerpt.source.revision.0 as usize;
+                    prop_assert_eq!(excerpt.span.slice(&built.texts[document]), Some(excerpt.text.as_str()));
+                    if format != Format::Xml {
+                        prop_assert!(context.text.contains(&excerpt.text));
+                    }
+                }
+                let offered: u32 = built.pieces.iter().map(|p| tokenizer.count(&p.text).0).sum();
+                if offered >= case.budget {
+                    use_of_budget.borrow_mut().push(f64::from(context.token_count.0) / f64::from(case.budget));
+                }
+            }
+            Err(Error::BudgetInfeasible { minimum, .. }) => {
+                *infeasible.borrow_mut() += 1;
+                prop_assert!(minimum > case.budget);
+                // The stated minimum is enough.
+                let enough = Budget::new(minimum, tokenizer.clone()).unwrap();
+                let context = fit(&built.sources, &built.pieces, &enough, format, order, &Deadline::none());
+                prop_assert!(context.unwrap().token_count.0 <= minimum);
+            }
+            Err(other) => return Err(TestCaseError::fail(other.to_string())),
+        }
+        Ok(())
+    });
+    result.unwrap();
+    let mut used = use_of_budget.into_inner();
+    used.sort_by(f64::total_cmp);
+    let (median, p5) = (used[used.len() / 2], used[used.len() / 20]);
+    println!(
+        "{CASES} cases: 0 over budget; of {} satisfiable budgets the median use is {:.2} %, the 5th percentile {:.2} %; {} too small",
+        used.len(),
+        median * 100.0,
+        p5 * 100.0,
+        infeasible.into_inner()
+    );
+    assert!(median >= 0.97, "median use {median}");
+}
+
+fn sample() -> (Vec<Source>, Vec<Piece>) {
+    let source = |n: u64, uri: &str, title: &str| Source {
+        document_id: format!("d{n}"),
+        uri: uri.into(),
+        title: title.into(),
+        revision: Revision(n),
+        place: n as usize,
+    };
+    let piece = |source, start: usize, text: &str, joined: Option<&str>, heading: &str, score| Piece {
+        source,
+        span: Span::new(start, start + text.len()),
+        text: text.into(),
+        joined: joined.map(str::to_owned),
+        heading: heading.into(),
+        score,
+    };
+    let sources = vec![source(0, "docs/soup.md", "Soup"), source(1, "", "")];
+    let pieces = vec![
+        piece(0, 0, "Sift the flour.", None, "Soup > Base", 1.0),
+        piece(0, 16, "Melt the butter.", Some(" "), "Soup > Base", 0.9),
+        piece(0, 60, "Add <salt> & \"pepper\".", None, "Soup > Base", 0.8),
+        piece(0, 90, "Serve hot.", None, "Soup > Serving", 0.7),
+        piece(1, 0, "A tamis is a drum sieve.", None, "", 2.0),
+    ];
+    (sources, pieces)
+}
+
+#[test]
+fn rendered_forms() {
+    let (sources, pieces) = sample();
+    let budget = Budget::new(1000, tokenize::named("o200k_base").unwrap()).unwrap();
+    let render = |format, order| fit(&sources, &pieces, &budget, format, order, &Deadline::none()).unwrap().text;
+    insta::assert_snapshot!("plain", render(Format::Plain, Order::Relevance));
+    insta::assert_snapshot!("markdown", render(Format::Markdown, Order::Document));
+    insta::assert_snapshot!("xml", render(Format::Xml, Order::Document));
+}
+
+#[test]
+fn equal_scores_have_one_order() {
+    let (sources, mut pieces) = sample();
+    pieces.iter_mut().for_each(|p| p.score = 1.0);
+    let budget = Budget::new(20, tokenize::named("o200k_base").unwrap()).unwrap();
+    let once = fit(&sources, &pieces, &budget, Format::Plain, Order::Relevance, &Deadline::none()).unwrap();
+    let again = fit(&sources, &pieces, &budget, Format::Plain, Order::Relevance, &Deadline::none()).unwrap();
+    assert_eq!(once.text, again.text);
+    assert_eq!(once.excerpts[0].span.start, 0, "the first document's first block");
+}
+
+#[test]
+fn tokenizers_that_do_not_exist_are_named() {
+    for name in ["gpt-17", "estimated:9", "estimated:x", "/nowhere/tokenizer.json"] {
+        let error = tokenize::named(name).err().unwrap().to_string();
+        assert!(error.starts_with("budget.tokenizer: ") && error.contains(name), "{error}");
+    }
+}

@@ -1,0 +1,9 @@
+//! The binary over real sockets: what users do, and what goes wrong for them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
+
+mod cli;
+mod crash;
+mod python;
+mod server;
+mod support;
