@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line tool
 
+mod bench;
 mod demo;
 mod run;
 mod test;
@@ -18,6 +19,7 @@ cargo xtask bench    measure the figures of docs/performance.md (see its first s
 fn main() -> ExitCode {
     let command = std::env::args().nth(1).unwrap_or_default();
     let result = match command.as_str() {
+        "bench" => bench::bench(),
         "demo" => demo::demo(),
         "test" => test::test(),
         "doc" => test::doc(),

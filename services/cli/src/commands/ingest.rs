@@ -89,11 +89,11 @@ pub(crate) async fn run(global: &Global, args: IngestArgs) -> Result {
             None
         }
     };
+    summary.bytes = bar.position();
     bar.finish_and_clear();
     if let Some(sender) = sender {
         summary.skipped.extend(sender.skipped);
         summary.failed.extend(sender.failed);
-        summary.bytes = sender.bar.position();
     }
     summary.print(global, started.elapsed().as_secs_f64())?;
     connection.close().await?;
