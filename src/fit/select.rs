@@ -4,6 +4,8 @@
 //! chosen by estimate, then the rendered text is counted; what is too much is taken out again, and what
 //! is left over is filled with the best blocks that still fit.
 
+use std::collections::HashMap;
+
 use super::render::Layout;
 use super::{Budget, Context, Format, Order, Piece, Source};
 use crate::deadline::Deadline;
@@ -55,6 +57,8 @@ struct Selection<'a> {
     by_score: Vec<usize>,
     /// Tokens of every piece's own text.
     own: Vec<u32>,
+    /// Estimates of what surrounds a piece, by source, heading, and whether it is the source's first.
+    overheads: HashMap<(usize, &'a str, bool), u32>,
     kept: Vec<bool>,
     /// Kept pieces of every source.
     per_source: Vec<usize>,
@@ -73,6 +77,7 @@ impl<'a> Selection<'a> {
             budget,
             by_score,
             own: layout.pieces.iter().map(|p| budget.tokenizer.count(&p.text).0).collect(),
+            overheads: HashMap::new(),
             kept: vec![false; layout.pieces.len()],
             per_source: vec![0; layout.sources.len()],
             text: String::new(),
@@ -89,14 +94,20 @@ impl<'a> Selection<'a> {
     }
 
     /// What keeping a piece would add, about.
-    fn cost(&self, n: usize) -> u32 {
+    fn cost(&mut self, n: usize) -> u32 {
         let piece = &self.layout.pieces[n];
         let first = self.per_source[piece.source] == 0;
         if self.own[n] > self.limit() {
             return u32::MAX;
         }
         let follows = n > 0 && self.kept[n - 1] && piece.joined.is_some();
-        let overhead = if follows { 1 } else { self.layout.overhead(piece, first, self.budget.tokenizer.as_ref()).0 };
+        let overhead = if follows {
+            1
+        } else {
+            let (layout, tokenizer) = (self.layout, self.budget.tokenizer.as_ref());
+            let place = (piece.source, piece.heading.as_str(), first);
+            *self.overheads.entry(place).or_insert_with(|| layout.overhead(piece, first, tokenizer).0)
+        };
         self.own[n].saturating_add(overhead)
     }
 

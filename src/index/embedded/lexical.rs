@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use tantivy::collector::{FilterCollector, TopDocs};
+use tantivy::indexer::{LogMergePolicy, MergePolicy, NoMergePolicy};
 use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
 use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term};
@@ -15,6 +16,8 @@ use crate::index::{Hit, SegmentId, StoredSegment, TermStatistics};
 
 /// Memory for documents that are not committed yet; tantivy's smallest is 15 MB a thread.
 const WRITER_BYTES: usize = 20_000_000;
+/// A tantivy segment with a larger share of deleted documents is rewritten.
+const MAX_DELETED_SHARE: f32 = 0.2;
 /// Name under which the analyzer is registered.
 const ANALYZER: &str = "tamis";
 
@@ -102,7 +105,23 @@ impl Lexical {
         let mut prepared = self.writer()?.prepare_commit().map_err(failed)?;
         prepared.set_payload(&sequence.to_string());
         prepared.commit().map_err(failed)?;
+        self.merge()?;
         self.reader.reload().map_err(failed)
+    }
+
+    /// Merges what tantivy's own policy would merge, but here and now: term statistics count deleted
+    /// segments until they are merged away, so a merge in the background would change scores, and with
+    /// them contexts, while nobody writes.
+    fn merge(&mut self) -> Result<()> {
+        let directory = self.directory.clone();
+        let failed = |e: tantivy::TantivyError| Error::store(&directory, e);
+        let mut policy = LogMergePolicy::default();
+        policy.set_del_docs_ratio_before_merge(MAX_DELETED_SHARE);
+        let metas = self.index.searchable_segment_metas().map_err(failed)?;
+        for candidate in policy.compute_merge_candidates(&metas) {
+            self.writer()?.merge(&candidate.0).wait().map_err(failed)?;
+        }
+        Ok(())
     }
 
     pub(super) fn searcher(&self) -> LexicalSearcher {
@@ -113,10 +132,11 @@ impl Lexical {
         match self.writer {
             Some(ref mut writer) => Ok(writer),
             None => {
-                let writer = self
+                let writer: IndexWriter = self
                     .index
                     .writer_with_num_threads(1, WRITER_BYTES)
                     .map_err(|e| Error::store(&self.directory, e))?;
+                writer.set_merge_policy(Box::new(NoMergePolicy));
                 Ok(self.writer.insert(writer))
             }
         }
