@@ -151,8 +151,12 @@ impl Error {
         Self::Model { model: model.into(), reason: reason.into() }
     }
 
-    /// An [`Error::Store`].
+    /// An [`Error::Store`]; says what helps where the disk is full.
     pub fn store(path: impl AsRef<Path>, reason: impl ToString) -> Self {
-        Self::Store { path: path.as_ref().to_path_buf(), reason: reason.to_string() }
+        let mut reason = reason.to_string();
+        if reason.contains("No space left on device") {
+            reason = "the disk is full; free some space and try again (what was acknowledged is safe)".into();
+        }
+        Self::Store { path: path.as_ref().to_path_buf(), reason }
     }
 }

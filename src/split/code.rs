@@ -17,6 +17,8 @@ use crate::span::Span;
 const MAX_DEPTH: usize = 64;
 /// Neighbouring statements are merged into one block until it has this many tokens.
 const MIN_BLOCK_TOKENS: usize = 32;
+/// A piece with fewer tokens (a closing bracket) always joins the block before it, where it fits.
+const MIN_PIECE_TOKENS: usize = 8;
 
 pub(super) fn sections(
     text: &str,
@@ -135,9 +137,9 @@ impl Walk {
             self.leaf(start, end);
             return;
         }
-        self.close();
         match body(node).filter(|_| opens_scope(node)) {
             Some(inner) => {
+                self.close();
                 let signature = Span::new(self.base + start_of_signature(node), self.base + inner.start_byte());
                 // The signature with its comments, attributes and opening brace is a block of the outer scope.
                 let brace = inner.child(0).filter(|c| !c.is_named()).map_or(inner.start_byte(), |c| c.end_byte());
@@ -153,7 +155,6 @@ impl Walk {
                     self.leaf(start, node.start_byte());
                 }
                 self.children(node, 0, depth + 1);
-                self.close();
             }
         }
     }
@@ -161,7 +162,8 @@ impl Walk {
     /// Adds a piece of source to the open block, or opens a new one.
     fn leaf(&mut self, start: usize, end: usize) {
         if let Some((from, to)) = self.open {
-            let small = self.sizes.of(from, to) < MIN_BLOCK_TOKENS.min(self.limit);
+            let small = self.sizes.of(from, to) < MIN_BLOCK_TOKENS.min(self.limit)
+                || self.sizes.of(start, end) < MIN_PIECE_TOKENS;
             if small && self.sizes.of(from, end) <= self.limit {
                 self.open = Some((from, end));
                 return;

@@ -14,7 +14,7 @@ pub(crate) fn demo() -> Result {
     let tamis = root().join("target/release/tamis").display().to_string();
     run(&tamis, &["models", "pull"])?;
     let data = root().join("target/demo").display().to_string();
-    let corpus = ["README.md", "docs", "src", "services", "proto", "tests", "xtask", "CONTRIBUTING.md", "SECURITY.md"];
+    let corpus = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "src", "services", "proto"];
     let mut ingest = vec!["ingest", "--data-dir", &data, "--collection", "demo"];
     ingest.extend(corpus);
     run(&tamis, &ingest)?;

@@ -36,7 +36,7 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         match &self {
             Self::OutputClosed => return ExitCode::SUCCESS,
-            _ => eprintln!("tamis: {}", self.to_string().replace('\n', " ")),
+            _ => crate::say!("tamis: {}", self.to_string().replace('\n', " ")),
         }
         if matches!(self, Self::Usage(_)) { ExitCode::from(2) } else { ExitCode::FAILURE }
     }

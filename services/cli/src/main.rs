@@ -6,6 +6,15 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line tool
 
+/// A line on standard error; nobody may be reading it any more.
+macro_rules! say {
+    ($($argument:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($argument)*);
+    }};
+}
+pub(crate) use say;
+
 mod args;
 mod commands;
 mod connect;
@@ -27,7 +36,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
-            eprintln!("tamis: threads can't be started: {e}");
+            crate::say!("tamis: threads can't be started: {e}");
             return ExitCode::FAILURE;
         }
     };

@@ -25,7 +25,7 @@ impl tamis::models::Progress for Bar {
     fn begin(&self, step: &str, total: u64) {
         let bar = bytes(step, total);
         if bar.is_hidden() {
-            eprintln!("{step}");
+            crate::say!("{step}");
         }
         *self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
     }

@@ -105,7 +105,7 @@ async fn answer_all(
         let response = response?;
         bar.inc(sizes.get(response.index as usize).copied().unwrap_or(0));
         if response.outcome() == IngestOutcome::Refused {
-            eprintln!("skipped {}: {}", response.document_id, response.error.unwrap_or_default().message);
+            crate::say!("skipped {}: {}", response.document_id, response.error.unwrap_or_default().message);
         }
     }
     bar.finish_and_clear();

@@ -103,10 +103,10 @@ pub(crate) fn inline(paths: &[String]) -> Result<Vec<Document>> {
                     Ok(document) if document.text.trim().is_empty() && !named => {}
                     Ok(document) => documents.push(document),
                     Err(e) if named => return Err(e),
-                    Err(e) => eprintln!("skipped {name}: {e}"),
+                    Err(e) => crate::say!("skipped {name}: {e}"),
                 }
             }
-            Found::Skipped { path, reason } => eprintln!("skipped {path}: {reason}"),
+            Found::Skipped { path, reason } => crate::say!("skipped {path}: {reason}"),
         }
     }
     if documents.is_empty() {
