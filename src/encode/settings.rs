@@ -15,6 +15,19 @@ pub enum ModelChoice {
     /// A directory with `model.onnx` (or `onnx/model.onnx`) or BERT weights in `model.safetensors`,
     /// and the tokenizer files of Hugging Face.
     Directory(PathBuf),
+    /// A model of fastembed's catalogue by its name on the Hugging Face hub; needs the feature `hub`.
+    Hub(String),
+}
+
+impl ModelChoice {
+    /// `hub:NAME`, or a directory.
+    #[must_use]
+    pub fn parse(text: &std::path::Path) -> Self {
+        match text.to_str().and_then(|t| t.strip_prefix("hub:")) {
+            Some(name) => Self::Hub(name.to_owned()),
+            None => Self::Directory(text.to_path_buf()),
+        }
+    }
 }
 
 /// How token vectors become one vector.

@@ -6,6 +6,7 @@
 
 pub mod cache;
 pub mod catalog;
+mod hub;
 mod provision;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 pub use cache::Cache;
 pub use catalog::{Artifact, PinnedFile};
+pub use hub::fetch;
 
 use crate::error::{Error, Result};
 

@@ -14,7 +14,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The embedded store's directory.
     pub data_dir: PathBuf,
-    /// A model directory instead of the default encoder.
+    /// A model directory instead of the default encoder; `hub:NAME` in builds with the feature `hub`.
     pub model_dir: Option<PathBuf>,
     /// Attention temperature tau, 0.5 to 1.0.
     pub temperature: f32,
@@ -140,7 +140,7 @@ impl Config {
     /// The library's, for a value out of range.
     pub fn encoder(&self) -> tamis::error::Result<EncoderSettings> {
         let settings = EncoderSettings {
-            model: self.model_dir.clone().map_or(ModelChoice::Default, ModelChoice::Directory),
+            model: self.model_dir.as_deref().map_or(ModelChoice::Default, ModelChoice::parse),
             temperature: self.temperature,
             precision: self.precision.parse()?,
             pooling: self.pooling.as_deref().map(str::parse).transpose()?,

@@ -56,6 +56,7 @@ impl Contexts {
                 candidates: u32::try_from(stats.candidates).unwrap_or(u32::MAX),
                 stages_ms,
                 estimated: budget.tokenizer.is_estimate(),
+                fingerprint: self.app.fingerprint(),
             }),
         })
     }

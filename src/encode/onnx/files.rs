@@ -56,6 +56,7 @@ impl ModelFiles {
                 }
                 Self::from_directory(artifact.name.to_owned(), &directory)
             }
+            ModelChoice::Hub(name) => Self::from_directory(name.clone(), &models::fetch(name, cache)?),
             ModelChoice::Directory(path) => {
                 let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into());
                 Self::from_directory(name, path)

@@ -77,7 +77,7 @@ pub(super) fn to_json(response: &CompressResponse) -> Value {
         "excerpts": excerpts,
         "stats": {
             "candidate_tokens": stats.candidate_tokens, "candidates": stats.candidates,
-            "stages_ms": stages, "estimated": stats.estimated,
+            "stages_ms": stages, "estimated": stats.estimated, "fingerprint": stats.fingerprint,
         },
     })
 }
