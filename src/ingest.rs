@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::deadline::Deadline;
-use crate::document::{Document, Revision, Segment};
+use crate::document::{BlockKind, Document, Revision, Segment};
 use crate::encode::{Encoder, Priority};
 use crate::error::Result;
 use crate::extract::{self, MediaType};
@@ -125,6 +125,7 @@ impl Ingestor {
             deadline,
             title: &head.title,
             text: &document.text,
+            only_headings: only_headings(&segments),
         };
         let mut first = 0;
         for n in (0..segments.len()).step_by(SEGMENTS_PER_BATCH) {
@@ -180,6 +181,7 @@ pub fn prepare_inline(
         deadline,
         title: &head.title,
         text: &document.text,
+        only_headings: only_headings(&segments),
     };
     let stored = vectors.encode(&segments, 0..segments.len())?;
     Ok((head, stored))
@@ -219,6 +221,10 @@ fn count(head: &mut DocumentHead, segments: &[Segment]) {
     let saturated = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     head.segments = saturated(segments.len());
     head.blocks = saturated(segments.iter().map(|s| s.blocks.len()).sum());
+}
+
+fn only_headings(segments: &[Segment]) -> bool {
+    segments.iter().flat_map(|s| &s.blocks).all(|b| b.kind == BlockKind::Heading)
 }
 
 fn segments_of(encoder: &dyn Encoder, text: &str, media: MediaType) -> Vec<Segment> {

@@ -18,6 +18,8 @@ pub(super) struct SegmentEncoder<'a> {
     pub(super) deadline: &'a Deadline,
     pub(super) title: &'a str,
     pub(super) text: &'a str,
+    /// The document has nothing but headings, so they are what can be kept.
+    pub(super) only_headings: bool,
 }
 
 impl SegmentEncoder<'_> {
@@ -35,7 +37,7 @@ impl SegmentEncoder<'_> {
         let mut texts = Vec::new();
         for s in &*stored {
             let prefix = Prefix::new(self.title, &s.heading);
-            let spans = std::iter::once(s.segment.span()).chain(encoded_blocks(&s.segment));
+            let spans = std::iter::once(s.segment.span()).chain(self.encoded_blocks(&s.segment));
             texts.extend(spans.map(|span| prefix.before(s.slice(span).unwrap_or_default())));
         }
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -43,9 +45,28 @@ impl SegmentEncoder<'_> {
         let mut encoded = encoded.into_iter().map(|v| v.pack());
         for s in stored {
             s.vector = encoded.next().ok_or_else(too_few)?;
-            s.block_vectors = per_block(&s.segment, &mut encoded)?;
+            s.block_vectors = self.per_block(&s.segment, &mut encoded)?;
         }
         Ok(())
+    }
+
+    /// Whether a block gets a vector. Headings travel with the blocks below them; alone they only say what
+    /// those are about.
+    fn is_encoded(&self, kind: BlockKind) -> bool {
+        kind != BlockKind::Heading || self.only_headings
+    }
+
+    fn encoded_blocks<'s>(&'s self, segment: &'s Segment) -> impl Iterator<Item = Span> + 's {
+        segment.blocks.iter().filter(|b| self.is_encoded(b.kind)).map(|b| b.span)
+    }
+
+    fn per_block(
+        &self,
+        segment: &Segment,
+        vectors: &mut impl Iterator<Item = PackedVector>,
+    ) -> Result<Vec<Option<PackedVector>>> {
+        let vector = |kind| if self.is_encoded(kind) { vectors.next().ok_or_else(too_few).map(Some) } else { Ok(None) };
+        segment.blocks.iter().map(|b| b.kind).map(vector).collect()
     }
 
     fn pooled(&self, stored: &mut [StoredSegment]) -> Result<()> {
@@ -54,10 +75,10 @@ impl SegmentEncoder<'_> {
             let text = Prefix::new(self.title, &s.heading).before(s.slice(whole).unwrap_or_default());
             let shift = text.len() - whole.len();
             let place = |at: u64| (at - whole.start) as usize + shift;
-            let ranges: Vec<_> = encoded_blocks(&s.segment).map(|b| place(b.start)..place(b.end)).collect();
+            let ranges: Vec<_> = self.encoded_blocks(&s.segment).map(|b| place(b.start)..place(b.end)).collect();
             let (vector, blocks) = self.encoder.encode_pooled(&text, &ranges, self.priority, self.deadline)?;
             s.vector = vector.pack();
-            s.block_vectors = per_block(&s.segment, &mut blocks.into_iter().map(|v| v.pack()))?;
+            s.block_vectors = self.per_block(&s.segment, &mut blocks.into_iter().map(|v| v.pack()))?;
         }
         Ok(())
     }
@@ -77,21 +98,6 @@ fn without_vectors(text: &str, segments: &[Segment], n: usize) -> StoredSegment 
         vector: PackedVector { scale: 0.0, values: Vec::new() },
         block_vectors: Vec::new(),
     }
-}
-
-/// Whether a block gets a vector. Headings travel with the blocks below them; alone they only say what
-/// those are about.
-fn is_encoded(segment: &Segment, kind: BlockKind) -> bool {
-    kind != BlockKind::Heading || segment.blocks.iter().all(|b| b.kind == BlockKind::Heading)
-}
-
-fn encoded_blocks(segment: &Segment) -> impl Iterator<Item = Span> + '_ {
-    segment.blocks.iter().filter(|b| is_encoded(segment, b.kind)).map(|b| b.span)
-}
-
-fn per_block(segment: &Segment, vectors: &mut impl Iterator<Item = PackedVector>) -> Result<Vec<Option<PackedVector>>> {
-    let vector = |kind| if is_encoded(segment, kind) { vectors.next().ok_or_else(too_few).map(Some) } else { Ok(None) };
-    segment.blocks.iter().map(|b| b.kind).map(vector).collect()
 }
 
 fn too_few() -> Error {
