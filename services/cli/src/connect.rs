@@ -21,6 +21,9 @@ use crate::progress::Bar;
 /// Largest message in either direction, in bytes.
 const MAX_MESSAGE_BYTES: usize = 256 * 1024 * 1024;
 
+/// Time limit of calls to a server in this process, in seconds: none to speak of.
+const NO_TIMEOUT_S: u64 = 365 * 24 * 3600;
+
 /// Adds the tenant to every call.
 #[derive(Clone)]
 pub(crate) struct WithTenant(AsciiMetadataValue);
@@ -66,6 +69,8 @@ impl Connection {
             return Ok(Self { channel, tenant, local: None, _scratch: None });
         }
         let mut config = configuration(global)?;
+        // The person at the terminal is the deadline.
+        config.default_timeout_s = NO_TIMEOUT_S;
         let mut scratch = None;
         if store == Store::Scratch {
             let directory = tempfile::tempdir().map_err(|e| Failure::Other(format!("no temporary directory: {e}")))?;
