@@ -120,7 +120,8 @@ impl Compressor {
             rank::score_blocks(&query, &query_terms, &statistics, &candidates, deadline)
         })?;
         let context = stats.time("fit", || {
-            let (sources, pieces) = candidates::pieces(&candidates, &scores, request.order);
+            let (sources, pieces) =
+                candidates::pieces(&candidates, &scores, matches!(request.corpus, Corpus::Inline(_)));
             fit::fit(&sources, &pieces, &request.budget, request.format, request.order, deadline)
         })?;
         stats.candidates = candidates.len();
@@ -151,7 +152,8 @@ impl Compressor {
     ///
     /// # Errors
     /// [`Error::NotFound`] for the document, or where `revision` is given and is not the current one any
-    /// more; [`Error::InvalidArgument`] for a span outside it.
+    /// more; [`Error::InvalidArgument`] for a span outside it, [`Error::LimitExceeded`] for one over 1 MiB;
+    /// the deadline's.
     pub fn expand(
         &self,
         scope: &Scope,
@@ -159,6 +161,7 @@ impl Compressor {
         revision: Option<Revision>,
         span: Span,
         blocks_around: usize,
+        deadline: &Deadline,
     ) -> Result<(Revision, Span, String)> {
         let view = self.index.view(scope)?;
         let not_found = || Error::NotFound { kind: "document", name: id.to_string() };
@@ -167,7 +170,7 @@ impl Compressor {
             let name = format!("{id} at revision {} (now at {})", revision.0, head.revision.0);
             return Err(Error::NotFound { kind: "document", name });
         }
-        let (span, text) = candidates::around(view.as_ref(), &head, span, blocks_around)?;
+        let (span, text) = candidates::around(view.as_ref(), &head, span, blocks_around, deadline)?;
         Ok((head.revision, span, text))
     }
 

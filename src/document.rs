@@ -239,6 +239,15 @@ impl Segment {
     }
 }
 
+/// The heading path without a first part that only repeats the title.
+pub(crate) fn below_title<'h>(title: &str, heading: &'h str) -> &'h str {
+    match heading.strip_prefix(title) {
+        Some("") => "",
+        Some(rest) if !title.is_empty() => rest.strip_prefix(" > ").unwrap_or(heading),
+        _ => heading,
+    }
+}
+
 /// Longest part of a heading path, in characters; signatures can be long.
 const MAX_LABEL_CHARS: usize = 120;
 
@@ -258,4 +267,17 @@ fn label(source: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::below_title;
+
+    #[test]
+    fn only_a_whole_first_heading_repeats_the_title() {
+        assert_eq!(below_title("Install", "Install > From source"), "From source");
+        assert_eq!(below_title("Install", "Install"), "");
+        assert_eq!(below_title("Install", "Installing from source"), "Installing from source");
+        assert_eq!(below_title("", "Install"), "Install");
+    }
 }

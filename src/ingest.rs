@@ -146,7 +146,11 @@ impl Ingestor {
         if heads.is_empty() {
             return Ok(());
         }
-        self.index.publish(scope, heads)
+        let revisions: Vec<Revision> = heads.iter().map(|h| h.revision).collect();
+        self.index.publish(scope, heads).inspect_err(|_| {
+            // They would be removed at the next start; the first error counts.
+            let _ = self.index.abandon(scope, &revisions);
+        })
     }
 
     /// Gives up staged documents that will not be published.

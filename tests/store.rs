@@ -244,3 +244,53 @@ fn a_store_of_another_format_is_refused() {
     let error = EmbeddedIndex::open(directory.path()).err().unwrap();
     assert!(matches!(error, Error::StoreVersion { found: 99, .. }), "{error}");
 }
+
+#[test]
+fn metadata_numbers_come_back_exactly() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = open(directory.path());
+    let mut head = stage(&index, "a", "sieve");
+    let exact = tamis::document::MetadataValue::Number(0.945_270_695_553_922_3);
+    head.metadata.insert("share".into(), exact.clone());
+    index.publish(&scope(), vec![head]).unwrap();
+    drop(index);
+    let index = open(directory.path());
+    let view = index.view(&scope()).unwrap();
+    assert_eq!(view.document(&"a".parse().unwrap()).unwrap().unwrap().metadata["share"], exact);
+    assert_eq!(view.dense(&vector(1), &Filter::Equals("share".into(), exact), 10).unwrap().len(), 1);
+}
+
+#[test]
+fn an_idle_collection_does_not_make_the_file_grow() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = open(directory.path());
+    let idle = Scope::new("default".parse().unwrap(), "idle".parse().unwrap());
+    index.create_collection(&idle, &index.collection(&scope()).unwrap().settings).unwrap();
+    assert_eq!(index.collection(&idle).unwrap().documents, 0); // opened, and never written again
+    let long = "sieve ".repeat(20_000);
+    let size = || fs::metadata(directory.path().join("truth.redb")).unwrap().len();
+    for _ in 0..10 {
+        put(&index, &[("a", &long)]);
+    }
+    let after_ten = size();
+    for _ in 0..60 {
+        put(&index, &[("a", &long)]);
+    }
+    assert!(size() <= after_ten * 2, "{after_ten} bytes after 10 replacements, {} after 70", size());
+}
+
+#[test]
+fn a_deleted_collection_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = open(directory.path());
+    put(&index, &[("a", "sieve")]);
+    let orphan = stage(&index, "b", "never published");
+    index.delete_collection(&scope()).unwrap();
+    assert!(matches!(index.view(&scope()), Err(Error::NotFound { .. })));
+    drop(index);
+    let database = redb::Database::open(directory.path().join("truth.redb")).unwrap();
+    let read = redb::ReadableDatabase::begin_read(&database).unwrap();
+    let table = redb::TableDefinition::<(u64, u32), &[u8]>::new("segments");
+    let left = redb::ReadableTableMetadata::len(&read.open_table(table).unwrap()).unwrap();
+    assert_eq!(left, 0, "neither published nor staged text, such as revision {:?}", orphan.revision);
+}

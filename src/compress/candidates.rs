@@ -1,15 +1,18 @@
 //! Candidates to pieces for the fit, and text around a span.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use crate::deadline::Deadline;
 use crate::document::Revision;
 use crate::error::{Error, Result};
-use crate::fit::{Order, Piece, Source};
+use crate::fit::{Piece, Source};
 use crate::index::{DocumentHead, SegmentId, StoredSegment, View};
 use crate::rank::{BlockScore, Candidate};
 use crate::span::Span;
 use crate::tokenize::TokenCounter;
 
+/// Longest span that is expanded, in bytes.
+const MAX_EXPANDED_BYTES: usize = 1024 * 1024;
 /// Candidates for a small budget.
 const MIN_CANDIDATES: usize = 64;
 /// Candidates for a large one.
@@ -28,8 +31,8 @@ pub(super) fn tokens(candidates: &[Candidate], tokenizer: &dyn TokenCounter) -> 
 }
 
 /// Scored blocks as pieces, in the order of their documents and spans.
-pub(super) fn pieces(candidates: &[Candidate], scores: &[BlockScore], order: Order) -> (Vec<Source>, Vec<Piece>) {
-    let (sources, places) = sources(candidates, order);
+pub(super) fn pieces(candidates: &[Candidate], scores: &[BlockScore], inline: bool) -> (Vec<Source>, Vec<Piece>) {
+    let (sources, places) = sources(candidates, inline);
     let by_id: HashMap<SegmentId, &Candidate> = candidates.iter().map(|c| (c.id, c)).collect();
     let mut pieces: Vec<Piece> = scores
         .iter()
@@ -51,10 +54,9 @@ pub(super) fn pieces(candidates: &[Candidate], scores: &[BlockScore], order: Ord
     (sources, pieces)
 }
 
-/// The candidates' documents, numbered in the order of their best candidate; `place` follows `order`'s
-/// idea of document order: ids for a collection, and for inline documents (whose revision is their
-/// place) as given.
-fn sources(candidates: &[Candidate], order: Order) -> (Vec<Source>, HashMap<Revision, usize>) {
+/// The candidates' documents, numbered in the order of their best candidate. Their `place` is that of their
+/// ids, and for inline documents, whose revision is their place in the request, as they were given.
+fn sources(candidates: &[Candidate], inline: bool) -> (Vec<Source>, HashMap<Revision, usize>) {
     let mut sources: Vec<Source> = Vec::new();
     let mut places = HashMap::new();
     for candidate in candidates {
@@ -70,12 +72,14 @@ fn sources(candidates: &[Candidate], order: Order) -> (Vec<Source>, HashMap<Revi
             sources.len() - 1
         });
     }
-    if order == Order::Document {
-        let by_id: BTreeMap<&str, usize> = sources.iter().map(|s| s.document_id.as_str()).zip(0..).collect();
-        let ranks: Vec<usize> = by_id.into_values().collect();
-        for (place, source) in ranks.into_iter().enumerate() {
-            sources[source].place = place;
-        }
+    let mut ordered: Vec<usize> = (0..sources.len()).collect();
+    if inline {
+        ordered.sort_by_key(|n| sources[*n].revision);
+    } else {
+        ordered.sort_by(|a, b| sources[*a].document_id.cmp(&sources[*b].document_id));
+    }
+    for (place, source) in ordered.into_iter().enumerate() {
+        sources[source].place = place;
     }
     (sources, places)
 }
@@ -102,11 +106,22 @@ fn between(by_id: &HashMap<SegmentId, &Candidate>, candidate: &Candidate, block:
 }
 
 /// The blocks that a span touches, and so many more on both sides, as one span with its text.
-pub(super) fn around(view: &dyn View, head: &DocumentHead, span: Span, blocks: usize) -> Result<(Span, String)> {
+pub(super) fn around(
+    view: &dyn View,
+    head: &DocumentHead,
+    span: Span,
+    blocks: usize,
+    deadline: &Deadline,
+) -> Result<(Span, String)> {
+    if span.len() > MAX_EXPANDED_BYTES {
+        let (limit, actual) = (MAX_EXPANDED_BYTES as u64, span.len() as u64);
+        return Err(Error::LimitExceeded { field: "span", limit, actual });
+    }
     if span.is_empty() || span.end > head.bytes {
         return Err(Error::invalid("span", format!("{span} is empty or outside the document's {} bytes", head.bytes)));
     }
     let load = |ordinal: u32| -> Result<std::sync::Arc<StoredSegment>> {
+        deadline.check("expand")?;
         let id = SegmentId { revision: head.revision, ordinal };
         let mut found = view.segments(&[id])?;
         found.pop().ok_or_else(|| Error::NotFound { kind: "document", name: head.id.to_string() })

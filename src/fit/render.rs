@@ -1,5 +1,7 @@
 //! Kept blocks to text: citations and wrappers around verbatim excerpts.
 
+use crate::document::below_title;
+
 use super::{Excerpt, Format, Order, Piece, Source};
 use crate::tokenize::{TokenCount, TokenCounter};
 
@@ -124,7 +126,7 @@ fn label(source: &Source, heading: &str) -> String {
         (true, false) => &source.uri,
         (true, true) => &source.document_id,
     };
-    let below = heading.strip_prefix(name.as_str()).map_or(heading, |rest| rest.trim_start_matches(" > "));
+    let below = below_title(name, heading);
     if below.is_empty() { one_line(name) } else { one_line(&format!("{name} > {below}")) }
 }
 

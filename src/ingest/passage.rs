@@ -1,6 +1,6 @@
 //! What the encoder reads before a block: its title and heading.
 
-use crate::document::Document;
+use crate::document::{Document, below_title};
 use crate::extract::MediaType;
 
 /// Longest prefix in bytes: about 50 tokens, what a segment leaves of the encoder's length.
@@ -13,7 +13,7 @@ pub(super) struct Prefix(String);
 
 impl Prefix {
     pub(super) fn new(title: &str, heading: &str) -> Self {
-        let below = heading.strip_prefix(title).map_or(heading, |rest| rest.trim_start_matches(" > "));
+        let below = below_title(title, heading);
         let mut prefix = match (title.is_empty(), below.is_empty()) {
             (true, true) => return Self(String::new()),
             (false, true) => title.to_owned(),

@@ -43,11 +43,11 @@ pub fn fuse(view: &dyn View, dense: &[Hit], lexical: &[Hit], limit: usize) -> Re
         lexical: Option<u32>,
     }
     let mut ranks: HashMap<SegmentId, Ranks> = HashMap::with_capacity(dense.len() + lexical.len());
-    for (rank, hit) in (1..).zip(dense) {
-        ranks.entry(hit.segment).or_default().dense = Some(rank);
+    for (segment, rank) in ranked(dense) {
+        ranks.entry(segment).or_default().dense = Some(rank);
     }
-    for (rank, hit) in (1..).zip(lexical) {
-        ranks.entry(hit.segment).or_default().lexical = Some(rank);
+    for (segment, rank) in ranked(lexical) {
+        ranks.entry(segment).or_default().lexical = Some(rank);
     }
     let mut documents: HashMap<Revision, Arc<DocumentHead>> = HashMap::new();
     let mut fused = Vec::with_capacity(ranks.len());
@@ -80,6 +80,18 @@ pub fn fuse(view: &dyn View, dense: &[Hit], lexical: &[Hit], limit: usize) -> Re
             lexical_rank: ranks.lexical,
         })
         .collect())
+}
+
+/// Ranks from 1; equal scores have equal ranks, so that the order in which equal texts were stored does not
+/// count.
+fn ranked(hits: &[Hit]) -> impl Iterator<Item = (SegmentId, u32)> + '_ {
+    let mut current = (f32::NAN, 0);
+    (1..).zip(hits).map(move |(place, hit)| {
+        if hit.score != current.0 {
+            current = (hit.score, place);
+        }
+        (hit.segment, current.1)
+    })
 }
 
 /// The order of scored things: by rounded score, then by document id and place.

@@ -171,7 +171,8 @@ fn what_is_wrong_is_said_in_one_line() {
 fn standard_input_dry_runs_and_small_commands() {
     let directory = folder();
     let d = directory.path();
-    let dry = json(d, &["ingest", "--dry-run", "docs/*.md", "--format", "json"]);
+    let dry = json(d, &["ingest", "--dry-run", "./docs/*.md", "docs/soup.md", "./docs/soup.md", "--format", "json"]);
+    assert_eq!(dry["files"].as_array().unwrap().len(), 1, "one file, however it is named: {dry}");
     assert_eq!(dry["files"][0]["id"], "docs/soup.md", "{dry}");
     assert!(!d.join(".data").exists());
     let mut command = tamis(d, &["ingest", "-", "--id", "note", "--meta", "kind=note", "--meta", "year=2024"]);

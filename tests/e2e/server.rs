@@ -99,7 +99,10 @@ async fn documents_in_chunks_and_protocol_errors() {
     let cut = ExpandRequest { span: Some(Span { start: 3, end: 4 }), blocks: 1, ..request.clone() };
     assert_eq!(&text[..all.span.unwrap().end as usize], all.text);
     assert!(server.contexts().await.expand(cut).await.is_ok(), "a span inside a block is widened to it");
-    let outside = ExpandRequest { span: Some(Span { start: 0, end: 1 << 40 }), ..request };
+    let long = ExpandRequest { span: Some(Span { start: 0, end: 2 << 20 }), ..request.clone() };
+    let status = server.contexts().await.expand(long).await.unwrap_err();
+    assert_eq!(status.get_details_error_info().unwrap().reason, "LIMIT_EXCEEDED");
+    let outside = ExpandRequest { span: Some(Span { start: 0, end: 1 << 19 }), ..request };
     assert_eq!(server.contexts().await.expand(outside).await.unwrap_err().code(), Code::InvalidArgument);
 
     for broken in [vec![Part::Chunk(vec![65])], vec![begin("x"), begin("y")], vec![begin("x")]] {
@@ -174,6 +177,17 @@ async fn a_stream_has_the_same_answer() {
         }
     }
     assert_eq!((excerpts, end.unwrap().text), (whole.excerpts, whole.text));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inline_documents_stand_in_their_own_order() {
+    let server = Server::start();
+    let documents = (0..12).map(|n| document("", &format!("Sieve number {n}."))).collect();
+    let order = tamis_proto::v1::ContextOrder::Document.into();
+    let request = CompressRequest { documents, order, ..ask("sieve", "", 1000) };
+    let answer = server.contexts().await.compress(request).await.unwrap().into_inner();
+    let ids: Vec<String> = answer.excerpts.iter().map(|e| e.document_id.clone()).collect();
+    assert_eq!(ids, (1..=12).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -285,7 +299,8 @@ async fn stopping_finishes_what_was_taken() {
     };
     // The stream stays open on our side: the server ends it, and says that there may be more to send.
     assert_eq!(end.map(|s| s.code()), Some(Code::Unavailable));
-    drop((sender, responses));
+    // The sender is still open, and the server ends all the same.
+    drop(responses);
     let status = tokio::task::spawn_blocking(move || server.child.wait().unwrap()).await.unwrap();
     assert!(status.success(), "{status}");
     let server = Server::start_on(directory.path(), &[]);

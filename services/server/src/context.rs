@@ -184,9 +184,9 @@ impl ContextService for Contexts {
         let revision = (request.revision != 0).then_some(tamis::document::Revision(request.revision));
         let index = Arc::clone(&self.app.index);
         let compressor = self.app.compressor.clone();
-        let work = move |_: &_| {
+        let work = move |deadline: &_| {
             let id = request.document_id.parse()?;
-            let (revision, span, text) = compressor.expand(&scope, &id, revision, span, blocks)?;
+            let (revision, span, text) = compressor.expand(&scope, &id, revision, span, blocks, deadline)?;
             let head = index.view(&scope)?.document(&id)?;
             let uri = head.map(|h| h.uri.clone()).unwrap_or_default();
             let span = Some(convert::span(span));

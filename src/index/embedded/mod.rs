@@ -38,7 +38,8 @@ pub struct EmbeddedIndex {
 /// An open collection: one writer at a time, readers on the current snapshot.
 struct Collection {
     record: CollectionRecord,
-    writer: Mutex<Writer>,
+    /// `None` after deriving failed half-way: whoever finds that loads the collection anew.
+    writer: Mutex<Option<Writer>>,
     current: RwLock<Arc<Snapshot>>,
 }
 
@@ -79,6 +80,7 @@ impl EmbeddedIndex {
         let last = read.last_change(record.id)?;
         match lexical.applied() {
             Some(applied) if applied == last => {}
+            None if last == 0 => {} // new and empty: no writer is needed yet
             Some(applied) if read.changes_reach_back_to(record.id, applied)? => {
                 for change in read.changes_after(record.id, applied)? {
                     apply_lexical(&mut lexical, &read, &live, &change)?;
@@ -96,7 +98,7 @@ impl EmbeddedIndex {
         let snapshot = Snapshot::new(record.clone(), read, lexical.searcher(), live.clone());
         Ok(Collection {
             record,
-            writer: Mutex::new(Writer { lexical, live }),
+            writer: Mutex::new(Some(Writer { lexical, live })),
             current: RwLock::new(Arc::new(snapshot)),
         })
     }
@@ -112,17 +114,65 @@ impl EmbeddedIndex {
         Ok(())
     }
 
-    /// Commits a change to the truth and derives from it. If deriving fails, the collection is closed, so
-    /// that the next use loads it from the truth.
-    fn commit(&self, collection: &Collection, write: impl FnOnce(&Live) -> Result<Option<Change>>) -> Result<Change> {
-        let mut writer = lock(&collection.writer);
-        let Some(change) = write(&writer.live)? else { return Ok(Change::default()) };
-        let derived = self.derive(collection, &mut writer, &change);
-        drop(writer);
-        if derived.is_err() {
-            lock(&self.open).remove(&collection.record.id);
+    /// Commits a change to the truth and derives from it. If deriving fails, the collection is loaded anew
+    /// from the truth, which has the change.
+    fn commit(
+        &self,
+        scope: &Scope,
+        write: impl FnOnce(&CollectionRecord, &Live) -> Result<Option<Change>>,
+    ) -> Result<Change> {
+        loop {
+            let collection = self.collection_handle(scope)?;
+            let mut slot = lock(&collection.writer);
+            let Some(mut writer) = slot.take() else {
+                self.forget(&collection);
+                continue;
+            };
+            // From here on the slot is empty until all went well, also if something panics.
+            let change = match write(&collection.record, &writer.live) {
+                Ok(Some(change)) => change,
+                other => {
+                    *slot = Some(writer);
+                    return other.map(Option::unwrap_or_default);
+                }
+            };
+            match self.derive(&collection, &mut writer, &change) {
+                Ok(()) => *slot = Some(writer),
+                Err(e) => {
+                    tracing::warn!("loading a collection anew, its derived parts could not follow: {e}");
+                    drop(writer); // and with it what was not committed, and the lexical index's lock
+                    self.forget(&collection);
+                    drop(slot);
+                    self.collection_handle(scope)?;
+                    return Ok(change);
+                }
+            }
+            drop(slot);
+            self.renew_others(&collection);
+            return Ok(change);
         }
-        derived.map(|()| change)
+    }
+
+    /// Closes a collection, unless it was opened anew already.
+    fn forget(&self, collection: &Arc<Collection>) {
+        let mut open = lock(&self.open);
+        if open.get(&collection.record.id).is_some_and(|current| Arc::ptr_eq(current, collection)) {
+            open.remove(&collection.record.id);
+        }
+    }
+
+    /// Gives collections that nobody writes a fresh read transaction: redb reuses no page that an older one
+    /// may still see, so an idle collection would make the file grow.
+    fn renew_others(&self, written: &Arc<Collection>) {
+        let others: Vec<Arc<Collection>> =
+            lock(&self.open).values().filter(|c| !Arc::ptr_eq(c, written)).cloned().collect();
+        for other in others {
+            // One that is being written renews itself.
+            let Ok(slot) = other.writer.try_lock() else { continue };
+            let (Some(writer), Ok(read)) = (slot.as_ref(), self.truth.read()) else { continue };
+            let snapshot = Snapshot::new(other.record.clone(), read, writer.lexical.searcher(), writer.live.clone());
+            *other.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        }
     }
 
     fn lexical_directory(&self, collection: u32) -> PathBuf {
@@ -203,13 +253,11 @@ impl Index for EmbeddedIndex {
     }
 
     fn publish(&self, scope: &Scope, heads: Vec<DocumentHead>) -> Result<()> {
-        let collection = self.collection_handle(scope)?;
-        self.commit(&collection, |_| self.truth.publish(&collection.record, heads).map(Some)).map(|_| ())
+        self.commit(scope, |record, _| self.truth.publish(record, heads).map(Some)).map(|_| ())
     }
 
     fn delete(&self, scope: &Scope, selector: &Selector) -> Result<u64> {
-        let collection = self.collection_handle(scope)?;
-        let change = self.commit(&collection, |live| {
+        let change = self.commit(scope, |record, live| {
             let heads: Vec<_> = match selector {
                 Selector::Ids(ids) => {
                     let ids: std::collections::HashSet<&str> = ids.iter().map(|id| id.as_str()).collect();
@@ -220,7 +268,7 @@ impl Index for EmbeddedIndex {
                 }
                 Selector::Matching(filter) => live.documents().filter(|h| filter.matches(h)).cloned().collect(),
             };
-            if heads.is_empty() { Ok(None) } else { self.truth.delete(&collection.record, &heads).map(Some) }
+            if heads.is_empty() { Ok(None) } else { self.truth.delete(record, &heads).map(Some) }
         })?;
         Ok(change.removed.len() as u64)
     }

@@ -23,9 +23,9 @@ const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// `format` -> number, `sequence` -> last number given to a revision or change.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-/// (tenant, collection) -> [`CollectionRecord`] as JSON.
+/// (tenant, collection) -> [`CollectionRecord`], MessagePack.
 const COLLECTIONS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("collections");
-/// (collection, document id) -> [`DocumentHead`] as JSON.
+/// (collection, document id) -> [`DocumentHead`], MessagePack: unlike JSON it keeps every number exactly.
 const HEADS: TableDefinition<'_, (u32, &str), &[u8]> = TableDefinition::new("heads");
 /// (revision, ordinal) -> [`StoredSegment`] without its vector, postcard.
 const SEGMENTS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("segments");
@@ -131,23 +131,45 @@ impl Truth {
             }
             let id = u32::try_from(self.next(&write)?).map_err(|_| Error::store(&self.path, "too many collections"))?;
             let record = CollectionRecord { id, name: scope.collection.clone(), settings: settings.clone() };
-            table.insert(key, self.json(&record)?.as_slice()).map_err(self.failed())?;
+            table.insert(key, self.packed(&record)?.as_slice()).map_err(self.failed())?;
         }
         write.commit().map_err(self.failed())
     }
 
     /// Removes a collection with its documents; `None` where there is none.
     pub(super) fn delete_collection(&self, scope: &Scope) -> Result<Option<CollectionRecord>> {
-        let Some(record) = self.collection(scope)? else { return Ok(None) };
-        let heads = self.read()?.heads(record.id)?;
+        // Everything is read inside the write transaction: a publish that is under way comes before or after.
         let write = self.write()?;
+        let record: CollectionRecord;
         {
             let mut table = write.open_table(COLLECTIONS).map_err(self.failed())?;
-            table.remove((scope.tenant.as_str(), scope.collection.as_str())).map_err(self.failed())?;
+            let removed = table.remove((scope.tenant.as_str(), scope.collection.as_str())).map_err(self.failed())?;
+            record = match removed {
+                Some(found) => self.unpacked(found.value())?,
+                None => return Ok(None),
+            };
+        }
+        {
             let mut table = write.open_table(HEADS).map_err(self.failed())?;
+            let mut heads: Vec<DocumentHead> = Vec::new();
+            for entry in table.range((record.id, "")..(record.id + 1, "")).map_err(self.failed())? {
+                heads.push(self.unpacked(entry.map_err(self.failed())?.1.value())?);
+            }
             for head in heads {
                 table.remove((record.id, head.id.as_str())).map_err(self.failed())?;
                 self.remove_segments(&write, head.revision)?;
+            }
+            let mut staged = write.open_table(STAGED).map_err(self.failed())?;
+            let mut orphans = Vec::new();
+            for entry in staged.iter().map_err(self.failed())? {
+                let (revision, owner) = entry.map_err(self.failed())?;
+                if owner.value() == record.id {
+                    orphans.push(revision.value());
+                }
+            }
+            for revision in orphans {
+                self.remove_segments(&write, Revision(revision))?;
+                staged.remove(revision).map_err(self.failed())?;
             }
             let mut changes = write.open_table(CHANGES).map_err(self.failed())?;
             changes.retain_in((record.id, 0)..=(record.id, u64::MAX), |_, _| false).map_err(self.failed())?;
@@ -185,9 +207,14 @@ impl Truth {
     pub(super) fn abandon(&self, revisions: &[Revision]) -> Result<()> {
         let mut write = self.write()?;
         write.set_durability(Durability::None).map_err(self.failed())?;
-        for revision in revisions {
-            self.remove_segments(&write, *revision)?;
-            write.open_table(STAGED).map_err(self.failed())?.remove(revision.0).map_err(self.failed())?;
+        {
+            let mut staged = write.open_table(STAGED).map_err(self.failed())?;
+            for revision in revisions {
+                // What was published meanwhile is not ours to remove.
+                if staged.remove(revision.0).map_err(self.failed())?.is_some() {
+                    self.remove_segments(&write, *revision)?;
+                }
+            }
         }
         write.commit().map_err(self.failed())
     }
@@ -200,7 +227,7 @@ impl Truth {
             for head in &heads {
                 let key = (record.id, head.id.as_str());
                 let old: Option<DocumentHead> = match table.get(key).map_err(self.failed())? {
-                    Some(old) => Some(serde_json::from_slice(old.value()).map_err(|e| Error::store(&self.path, e))?),
+                    Some(old) => Some(self.unpacked(old.value())?),
                     None => None,
                 };
                 let is_new = staged.remove(head.revision.0).map_err(self.failed())?.is_some();
@@ -209,7 +236,7 @@ impl Truth {
                     // New metadata for a revision that was replaced or deleted meanwhile: too late.
                     continue;
                 }
-                table.insert(key, self.json(head)?.as_slice()).map_err(self.failed())?;
+                table.insert(key, self.packed(head)?.as_slice()).map_err(self.failed())?;
                 if let Some(old) = old.filter(|_| !is_current) {
                     self.remove_segments(write, old.revision)?;
                     change.added.retain(|(r, _)| *r != old.revision);
@@ -245,7 +272,7 @@ impl Truth {
             let collections = write.open_table(COLLECTIONS).map_err(self.failed())?;
             let exists =
                 collections.iter().map_err(self.failed())?.filter_map(|e| e.ok()).any(|(_, v)| {
-                    serde_json::from_slice::<CollectionRecord>(v.value()).is_ok_and(|r| r.id == record.id)
+                    rmp_serde::from_slice::<CollectionRecord>(v.value()).is_ok_and(|r| r.id == record.id)
                 });
             if !exists {
                 return Err(Error::NotFound { kind: "collection", name: record.name.to_string() });
@@ -290,8 +317,12 @@ impl Truth {
         self.database.begin_write().map_err(self.failed())
     }
 
-    fn json(&self, value: &impl Serialize) -> Result<Vec<u8>> {
-        serde_json::to_vec(value).map_err(|e| Error::store(&self.path, e))
+    fn packed(&self, value: &impl Serialize) -> Result<Vec<u8>> {
+        rmp_serde::to_vec_named(value).map_err(|e| Error::store(&self.path, e))
+    }
+
+    fn unpacked<T: serde::de::DeserializeOwned>(&self, bytes: &[u8]) -> Result<T> {
+        rmp_serde::from_slice(bytes).map_err(|e| damaged(&self.path, &e))
     }
 
     fn failed<E: Into<redb::Error>>(&self) -> impl Fn(E) -> Error + '_ {

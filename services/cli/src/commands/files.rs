@@ -20,6 +20,8 @@ pub(crate) fn find(paths: &[String], no_ignore: bool) -> Result<Vec<Found>> {
     let mut files = std::collections::BTreeMap::new();
     let mut skipped = Vec::new();
     for name in paths {
+        // One file has one name, however it was written.
+        let name = name.strip_prefix("./").filter(|rest| !rest.is_empty()).unwrap_or(name);
         let path = Path::new(name);
         if path.is_dir() {
             walk(path, no_ignore, None, &mut files, &mut skipped);
@@ -29,7 +31,11 @@ pub(crate) fn find(paths: &[String], no_ignore: bool) -> Result<Vec<Found>> {
             // Everything before the first special character names a folder.
             let fixed = name.split(['*', '?', '[', '{']).next().unwrap_or_default();
             let base = Path::new(fixed.rsplit_once('/').map_or("", |(folder, _)| folder));
-            let base = if base.as_os_str().is_empty() { Path::new(".") } else { base };
+            let base = match (base.as_os_str().is_empty(), fixed.starts_with('/')) {
+                (true, true) => Path::new("/"),
+                (true, false) => Path::new("."),
+                (false, _) => base,
+            };
             let before = files.len();
             walk(base, no_ignore, Some(&glob), &mut files, &mut skipped);
             if files.len() == before {

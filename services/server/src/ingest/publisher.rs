@@ -17,6 +17,9 @@ const MAX_BATCH: usize = 256;
 /// How long a batch waits for more documents that are still being encoded.
 const MAX_WAIT: Duration = Duration::from_millis(200);
 
+/// How long a stopping server waits for a client to read.
+pub(super) const MAX_STALL: Duration = Duration::from_secs(5);
+
 /// Runs until the reader is gone and everything it took is acknowledged.
 pub(super) async fn publish(
     app: App,
@@ -25,6 +28,7 @@ pub(super) async fn publish(
     ids: Ids,
     acknowledge: Acknowledge,
 ) {
+    let mut listening = true;
     while let Some(first) = taken.recv().await {
         let begun = Instant::now();
         let mut batch = vec![finished(first).await];
@@ -37,9 +41,20 @@ pub(super) async fn publish(
         for response in publish_batch(&app, &scope, batch).await {
             ids.release(&response.document_id);
             // A client that is gone does not get its acknowledgements; the documents are stored all the same.
-            let _ = acknowledge.send(Ok(response)).await;
+            // One that does not read them must not keep the server from stopping.
+            tokio::select! {
+                sent = acknowledge.send(Ok(response)), if listening => listening = sent.is_ok(),
+                () = stopped_for(&app, MAX_STALL), if listening => listening = false,
+                else => {}
+            }
         }
     }
+}
+
+/// Ends so long after the server was told to stop.
+async fn stopped_for(app: &App, time: Duration) {
+    app.stopping.cancelled().await;
+    tokio::time::sleep(time).await;
 }
 
 struct Finished {

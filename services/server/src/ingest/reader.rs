@@ -102,7 +102,8 @@ pub(super) async fn read(
         let _ = publishing.await;
     }
     if let Err(status) = end {
-        let _ = acknowledge.send(Err(status)).await;
+        // Waits no longer than a client that reads would need.
+        let _ = tokio::time::timeout(publisher::MAX_STALL, acknowledge.send(Err(status))).await;
     }
 }
 

@@ -24,7 +24,7 @@ impl Read {
         let table = self.table(COLLECTIONS)?;
         let found =
             table.get((scope.tenant.as_str(), scope.collection.as_str())).map_err(|e| damaged(&self.path, &e))?;
-        found.map(|v| self.json(v.value())).transpose()
+        found.map(|v| self.unpacked(v.value())).transpose()
     }
 
     pub(super) fn collection_names(&self, tenant: &TenantId) -> Result<Vec<CollectionName>> {
@@ -44,7 +44,7 @@ impl Read {
     pub(in super::super) fn head(&self, collection: u32, id: &DocumentId) -> Result<Option<DocumentHead>> {
         let table = self.table(HEADS)?;
         let found = table.get((collection, id.as_str())).map_err(|e| damaged(&self.path, &e))?;
-        found.map(|v| self.json(v.value())).transpose()
+        found.map(|v| self.unpacked(v.value())).transpose()
     }
 
     /// All heads of a collection, by id.
@@ -68,7 +68,7 @@ impl Read {
             if owner != collection || heads.len() >= limit || !go_on(id) {
                 break;
             }
-            heads.push(self.json(value.value())?);
+            heads.push(self.unpacked(value.value())?);
         }
         Ok(heads)
     }
@@ -133,7 +133,7 @@ impl Read {
         self.transaction.open_table(definition).map_err(|e| damaged(&self.path, &e))
     }
 
-    fn json<T: serde::de::DeserializeOwned>(&self, bytes: &[u8]) -> Result<T> {
-        serde_json::from_slice(bytes).map_err(|e| damaged(&self.path, &e))
+    fn unpacked<T: serde::de::DeserializeOwned>(&self, bytes: &[u8]) -> Result<T> {
+        rmp_serde::from_slice(bytes).map_err(|e| damaged(&self.path, &e))
     }
 }
