@@ -78,8 +78,8 @@ impl Ingestor {
     /// Splits, encodes and writes one document under a new revision that nobody sees yet.
     ///
     /// # Errors
-    /// [`Error::UnusableDocument`], [`Error::LimitExceeded`], [`Error::FingerprintMismatch`],
-    /// [`Error::NotFound`] for the collection, the deadline's and the store's; nothing is left behind.
+    /// [`crate::error::Error::UnusableDocument`], [`crate::error::Error::LimitExceeded`], [`crate::error::Error::FingerprintMismatch`],
+    /// [`crate::error::Error::NotFound`] for the collection, the deadline's and the store's; nothing is left behind.
     pub fn stage(&self, scope: &Scope, document: &Document, deadline: &Deadline) -> Result<Staged> {
         extract::check(document)?;
         let media = media_type(document)?;
@@ -167,7 +167,7 @@ impl Ingestor {
 /// Splits and encodes a document without storing it, for requests that bring their own documents.
 ///
 /// # Errors
-/// [`Error::UnusableDocument`], [`Error::LimitExceeded`], the encoder's and the deadline's.
+/// [`crate::error::Error::UnusableDocument`], [`crate::error::Error::LimitExceeded`], the encoder's and the deadline's.
 pub fn prepare_inline(
     encoder: &dyn Encoder,
     document: &Document,

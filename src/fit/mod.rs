@@ -1,6 +1,6 @@
 //! Scored blocks to a context under an exact budget.
 //!
-//! [`select`] decides which blocks are kept, [`render`] turns them into the final text. What is counted is
+//! `select` decides which blocks are kept, `render` turns them into the final text. What is counted is
 //! always the rendered text, with its citations and wrappers, in the budget's own tokenizer.
 
 mod render;

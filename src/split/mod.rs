@@ -2,12 +2,12 @@
 //!
 //! Two steps, each with one job:
 //!
-//! 1. A splitter for the media type ([`prose`], [`markdown`], [`code`]) cuts the text into *sections*: runs of
+//! 1. A splitter for the media type (`prose`, `markdown`, `code`) cuts the text into *sections*: runs of
 //!    blocks under one heading path or scope.
-//! 2. [`pack`] fills segments with whole blocks of one section, up to the encoder's length, and cuts
+//! 2. `pack` fills segments with whole blocks of one section, up to the encoder's length, and cuts
 //!    the rare block that is longer than that.
 //!
-//! Between the two, [`tile`] makes every splitter lossless: whatever non-whitespace text a splitter
+//! Between the two, `tile` makes every splitter lossless: whatever non-whitespace text a splitter
 //! passed over becomes part of a block.
 //!
 //! ```

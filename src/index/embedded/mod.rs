@@ -1,11 +1,11 @@
 //! The embedded index: one directory, no service to start.
 //!
-//! [`truth`] (redb) holds everything; [`lexical`] (tantivy) and [`live`] (vectors in memory) are derived
+//! `truth` (redb) holds everything; `lexical` (tantivy) and `live` (vectors in memory) are derived
 //! from it and caught up when they are behind. A write goes through in this order:
 //!
 //! 1. the truth commits durably: new heads, new segments, old segments gone, a line in the change log;
 //! 2. tantivy commits with the change's sequence number as payload;
-//! 3. a new [`snapshot`] (read transaction, searcher, vectors) replaces the current one.
+//! 3. a new `snapshot` (read transaction, searcher, vectors) replaces the current one.
 //!
 //! A crash after 1 is repaired at the next start by replaying the change log from tantivy's payload on.
 //! Readers hold a snapshot, so they see a document's old revision or its new one, whole.
