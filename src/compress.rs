@@ -15,7 +15,7 @@ use crate::encode::{Encoder, Vector};
 use crate::error::{Error, Result};
 use crate::fit::{self, Budget, Context, Format, Order};
 use crate::index::inline::InlineIndex;
-use crate::index::{BlockVectors, Filter, Index, Scope, View, terms};
+use crate::index::{BlockVectors, DocumentHead, Filter, Index, Scope, View, terms};
 use crate::ingest;
 use crate::rank::{self, Candidate};
 use crate::span::Span;
@@ -148,7 +148,7 @@ impl Compressor {
 
     /// More text around a span of a stored document: whole blocks on both sides.
     ///
-    /// Returns the document's revision, the wider span and its text.
+    /// Returns the document, the wider span and its text.
     ///
     /// # Errors
     /// [`Error::NotFound`] for the document, or where `revision` is given and is not the current one any
@@ -162,7 +162,7 @@ impl Compressor {
         span: Span,
         blocks_around: usize,
         deadline: &Deadline,
-    ) -> Result<(Revision, Span, String)> {
+    ) -> Result<(Arc<DocumentHead>, Span, String)> {
         let view = self.index.view(scope)?;
         let not_found = || Error::NotFound { kind: "document", name: id.to_string() };
         let head = view.document(id)?.ok_or_else(not_found)?;
@@ -171,7 +171,7 @@ impl Compressor {
             return Err(Error::NotFound { kind: "document", name });
         }
         let (span, text) = candidates::around(view.as_ref(), &head, span, blocks_around, deadline)?;
-        Ok((head.revision, span, text))
+        Ok((head, span, text))
     }
 
     /// The view to search, and the filter to search it with.

@@ -1,7 +1,6 @@
 //! `ContextService`: questions to contexts.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use tamis::compress::{self, Compressor, Corpus};
 use tamis::error::{Error, Result};
@@ -182,15 +181,17 @@ impl ContextService for Contexts {
         let wire = request.span.ok_or_else(|| *refused(Error::invalid("span", "is missing")))?;
         let span = Span { start: wire.start, end: wire.end };
         let revision = (request.revision != 0).then_some(tamis::document::Revision(request.revision));
-        let index = Arc::clone(&self.app.index);
         let compressor = self.app.compressor.clone();
         let work = move |deadline: &_| {
             let id = request.document_id.parse()?;
-            let (revision, span, text) = compressor.expand(&scope, &id, revision, span, blocks, deadline)?;
-            let head = index.view(&scope)?.document(&id)?;
-            let uri = head.map(|h| h.uri.clone()).unwrap_or_default();
-            let span = Some(convert::span(span));
-            Ok(v1::ExpandResponse { document_id: id.to_string(), uri, revision: revision.0, span, text })
+            let (head, span, text) = compressor.expand(&scope, &id, revision, span, blocks, deadline)?;
+            Ok(v1::ExpandResponse {
+                document_id: id.to_string(),
+                uri: head.uri.clone(),
+                revision: head.revision.0,
+                span: Some(convert::span(span)),
+                text,
+            })
         };
         let (response, _) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
         Ok(Response::new(response))

@@ -253,7 +253,7 @@ impl Index for EmbeddedIndex {
     }
 
     fn publish(&self, scope: &Scope, heads: Vec<DocumentHead>) -> Result<()> {
-        self.commit(scope, |record, _| self.truth.publish(record, heads).map(Some)).map(|_| ())
+        self.commit(scope, |record, _| self.truth.publish(scope, record, heads).map(Some)).map(|_| ())
     }
 
     fn delete(&self, scope: &Scope, selector: &Selector) -> Result<u64> {
@@ -268,7 +268,7 @@ impl Index for EmbeddedIndex {
                 }
                 Selector::Matching(filter) => live.documents().filter(|h| filter.matches(h)).cloned().collect(),
             };
-            if heads.is_empty() { Ok(None) } else { self.truth.delete(record, &heads).map(Some) }
+            if heads.is_empty() { Ok(None) } else { self.truth.delete(scope, record, &heads).map(Some) }
         })?;
         Ok(change.removed.len() as u64)
     }

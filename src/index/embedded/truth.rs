@@ -220,8 +220,8 @@ impl Truth {
     }
 
     /// Puts heads in the place of earlier ones, durably, and logs the change.
-    pub(super) fn publish(&self, record: &CollectionRecord, heads: Vec<DocumentHead>) -> Result<Change> {
-        self.change(record, |write, change| {
+    pub(super) fn publish(&self, scope: &Scope, record: &CollectionRecord, heads: Vec<DocumentHead>) -> Result<Change> {
+        self.change(scope, record, |write, change| {
             let mut table = write.open_table(HEADS).map_err(self.failed())?;
             let mut staged = write.open_table(STAGED).map_err(self.failed())?;
             for head in &heads {
@@ -248,8 +248,13 @@ impl Truth {
         })
     }
 
-    pub(super) fn delete(&self, record: &CollectionRecord, heads: &[std::sync::Arc<DocumentHead>]) -> Result<Change> {
-        self.change(record, |write, change| {
+    pub(super) fn delete(
+        &self,
+        scope: &Scope,
+        record: &CollectionRecord,
+        heads: &[std::sync::Arc<DocumentHead>],
+    ) -> Result<Change> {
+        self.change(scope, record, |write, change| {
             let mut table = write.open_table(HEADS).map_err(self.failed())?;
             for head in heads {
                 table.remove((record.id, head.id.as_str())).map_err(self.failed())?;
@@ -262,6 +267,7 @@ impl Truth {
 
     fn change(
         &self,
+        scope: &Scope,
         record: &CollectionRecord,
         fill: impl FnOnce(&WriteTransaction, &mut Change) -> Result<()>,
     ) -> Result<Change> {
@@ -270,10 +276,11 @@ impl Truth {
         {
             // A collection deleted meanwhile must not come back as orphaned heads.
             let collections = write.open_table(COLLECTIONS).map_err(self.failed())?;
-            let exists =
-                collections.iter().map_err(self.failed())?.filter_map(|e| e.ok()).any(|(_, v)| {
-                    rmp_serde::from_slice::<CollectionRecord>(v.value()).is_ok_and(|r| r.id == record.id)
-                });
+            let key = (scope.tenant.as_str(), scope.collection.as_str());
+            let exists = match collections.get(key).map_err(self.failed())? {
+                Some(found) => self.unpacked::<CollectionRecord>(found.value())?.id == record.id,
+                None => false,
+            };
             if !exists {
                 return Err(Error::NotFound { kind: "collection", name: record.name.to_string() });
             }

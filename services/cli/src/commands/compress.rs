@@ -3,23 +3,16 @@
 use serde_json::{Value, json};
 use tamis_proto::v1::{Budget, CompressRequest, CompressResponse, ContextFormat, ContextOrder};
 
-use super::{files, line};
+use super::{Corpus, line};
 use crate::args::{CompressArgs, Global, Order, OutputFormat, Render};
-use crate::connect::{Connection, Store};
+use crate::connect::Connection;
 use crate::failure::Result;
-use crate::filter;
 
 pub(crate) async fn run(global: &Global, args: CompressArgs) -> Result {
     let mut request = request(&args, args.query.clone().unwrap_or_default());
-    let store = if args.paths.is_empty() {
-        request.collection.clone_from(&global.collection);
-        request.filter = filter::from_args(&args.filter)?;
-        Store::Kept
-    } else {
-        request.documents = files::inline(&args.paths)?;
-        Store::Scratch
-    };
-    let connection = Connection::open(global, store).await?;
+    let corpus = Corpus::of(global, &args.paths, &args.filter)?;
+    let connection = Connection::open(global, corpus.store).await?;
+    (request.collection, request.filter, request.documents) = (corpus.collection, corpus.filter, corpus.documents);
     let answer = connection.contexts().max_encoding_message_size(usize::MAX).compress(request).await;
     let response = answer?.into_inner();
     if global.format == OutputFormat::Json {
@@ -70,7 +63,7 @@ pub(super) fn to_json(response: &CompressResponse) -> Value {
         })
         .collect();
     let stages: serde_json::Map<String, Value> =
-        sorted_stages(&response.clone()).into_iter().map(|(stage, ms)| (stage, json!(rounded(ms, 1e3)))).collect();
+        sorted_stages(response).into_iter().map(|(stage, ms)| (stage, json!(rounded(ms, 1e3)))).collect();
     json!({
         "text": response.text, "token_count": response.token_count,
         "budget": {"max_tokens": budget.max_tokens, "tokenizer": budget.tokenizer},

@@ -16,9 +16,12 @@ mod tokens;
 use std::io::Write;
 
 use clap::CommandFactory;
+use tamis_proto::v1::{Document, Filter};
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, FilterArgs, Global};
+use crate::connect::Store;
 use crate::failure::{Result, output};
+use crate::filter;
 
 pub(crate) async fn run(arguments: Arguments) -> Result {
     let global = arguments.global;
@@ -38,6 +41,26 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "tamis", &mut script);
             std::io::stdout().write_all(&script).map_err(output)
+        }
+    }
+}
+
+/// Where a question looks: the collection, or the paths that came with it.
+struct Corpus {
+    store: Store,
+    collection: String,
+    filter: Option<Filter>,
+    documents: Vec<Document>,
+}
+
+impl Corpus {
+    fn of(global: &Global, paths: &[String], filter: &FilterArgs) -> Result<Self> {
+        if paths.is_empty() {
+            let (collection, filter) = (global.collection.clone(), filter::from_args(filter)?);
+            Ok(Self { store: Store::Kept, collection, filter, documents: Vec::new() })
+        } else {
+            let documents = files::inline(paths)?;
+            Ok(Self { store: Store::Scratch, collection: String::new(), filter: None, documents })
         }
     }
 }

@@ -3,26 +3,18 @@
 use serde_json::json;
 use tamis_proto::v1::RetrieveRequest;
 
-use super::{files, line};
+use super::{Corpus, line};
 use crate::args::{Global, OutputFormat, RetrieveArgs};
-use crate::connect::{Connection, Store};
+use crate::connect::Connection;
 use crate::failure::Result;
-use crate::filter;
 
 /// Characters of a segment shown to people.
 const SHOWN_CHARS: usize = 160;
 
 pub(crate) async fn run(global: &Global, args: RetrieveArgs) -> Result {
-    let mut request = RetrieveRequest { query: args.query, limit: args.limit, ..RetrieveRequest::default() };
-    let store = if args.paths.is_empty() {
-        request.collection.clone_from(&global.collection);
-        request.filter = filter::from_args(&args.filter)?;
-        Store::Kept
-    } else {
-        request.documents = files::inline(&args.paths)?;
-        Store::Scratch
-    };
+    let Corpus { store, collection, filter, documents } = Corpus::of(global, &args.paths, &args.filter)?;
     let connection = Connection::open(global, store).await?;
+    let request = RetrieveRequest { query: args.query, limit: args.limit, collection, filter, documents };
     let response = connection.contexts().max_encoding_message_size(usize::MAX).retrieve(request).await?.into_inner();
     if global.format == OutputFormat::Json {
         let segments: Vec<_> = response
