@@ -97,11 +97,11 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         title: String::new(),
         media_type: String::new(),
         metadata: Default::default(),
-        text,
+        content: text.into(),
     };
     let start = std::time::Instant::now();
     let ingestor = Ingestor::new(encoder, index);
-    let staged = ingestor.stage(&scope, &document, &Deadline::none())?;
+    let staged = ingestor.stage(&scope, document, &Deadline::none())?;
     let (blocks, segments) = (staged.head.blocks, staged.head.segments);
     println!("staged: {} MB after {:.0} s", resident_peak()?, start.elapsed().as_secs_f64());
     ingestor.publish(&scope, vec![staged])?;

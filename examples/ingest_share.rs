@@ -13,7 +13,7 @@ use tamis::deadline::Deadline;
 use tamis::document::Document;
 use tamis::encode::{Encoder, EncoderSettings, Fingerprint, OnnxEncoder, Priority, Vector};
 use tamis::error::Result;
-use tamis::extract;
+
 use tamis::index::embedded::EmbeddedIndex;
 use tamis::index::{BlockVectors, Index, Scope};
 use tamis::ingest::{Ingestor, settings_for};
@@ -85,17 +85,18 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let (mut bytes, mut documents, mut blocks) = (0, 0, 0);
     let mut batch = Vec::new();
     for path in std::env::args().skip(1) {
-        let Ok(text) = extract::text(&path, std::fs::read(&path)?) else { continue };
+        let text = std::fs::read(&path)?;
+        let length = text.len();
         let document = Document {
             id: path.parse()?,
             uri: path,
             title: String::new(),
             media_type: String::new(),
             metadata: Default::default(),
-            text,
+            content: text.into(),
         };
-        let Ok(staged) = ingestor.stage(&scope, &document, &Deadline::none()) else { continue };
-        bytes += document.text.len();
+        let Ok(staged) = ingestor.stage(&scope, document, &Deadline::none()) else { continue };
+        bytes += length;
         documents += 1;
         blocks += staged.head.blocks;
         batch.push(staged);

@@ -174,12 +174,62 @@ pub struct Document {
     pub uri: String,
     /// Shown in citations and read by the encoder before every block. Empty: derived from the text or the uri.
     pub title: String,
-    /// `text/markdown`, `text/x-rust`, ...; empty: guessed from the uri and the text.
+    /// `text/markdown`, `text/x-rust`, ...; empty: guessed from the uri and the content.
     pub media_type: String,
-    /// What filters see.
+    /// What filters see. What the document says of itself (front matter, mail headers) is added to it.
     pub metadata: Metadata,
-    /// The text itself. Spans count its bytes.
-    pub text: String,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// What a document holds, as it came.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Text. Where the media type needs no extraction, spans count its bytes.
+    Text(String),
+    /// A file of any supported type and encoding.
+    Bytes(Vec<u8>),
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl Content {
+    /// Length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Content {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
 }
 
 /// What a block is; decides how it may be shown.
@@ -192,10 +242,55 @@ pub enum BlockKind {
     Heading,
     /// An item of a list.
     ListItem,
+    /// The header of a table.
+    TableHead,
     /// A row of a table.
     TableRow,
     /// A declaration or statement of source code, or a line of code without a grammar.
     Code,
+    /// A record of data: a JSON entry, a log record, a definition.
+    Entry,
+    /// What someone said: a turn of a conversation, a cue of subtitles.
+    Turn,
+    /// What a document says of itself: front matter.
+    Metadata,
+}
+
+impl BlockKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Sentence,
+        Self::Heading,
+        Self::ListItem,
+        Self::TableHead,
+        Self::TableRow,
+        Self::Code,
+        Self::Entry,
+        Self::Turn,
+        Self::Metadata,
+    ];
+
+    /// Whether such a block only says what others are about: it is shown with them, and not ranked itself.
+    #[must_use]
+    pub fn is_label(self) -> bool {
+        matches!(self, Self::Heading | Self::TableHead | Self::Metadata)
+    }
+
+    /// The name in output and flags.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sentence => "sentence",
+            Self::Heading => "heading",
+            Self::ListItem => "list_item",
+            Self::TableHead => "table_head",
+            Self::TableRow => "table_row",
+            Self::Code => "code",
+            Self::Entry => "entry",
+            Self::Turn => "turn",
+            Self::Metadata => "metadata",
+        }
+    }
 }
 
 /// The smallest unit that is kept or dropped.
@@ -207,14 +302,65 @@ pub struct Block {
     pub kind: BlockKind,
 }
 
-/// The unit of retrieval: consecutive blocks under one heading path or scope.
+/// What a context span is to the blocks that need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum ContextKind {
+    /// A heading above; named in the citation.
+    Heading,
+    /// The name of a declaration or the key around; named in the citation.
+    Scope,
+    /// The header of the table; shown before its rows.
+    Header,
+    /// The line that a list follows from, or the item that a nested item belongs to; shown before the item.
+    LeadIn,
+    /// The signature of the declaration around a statement; shown before the statement.
+    Signature,
+    /// Who speaks; shown before a later sentence of the same turn.
+    Speaker,
+}
+
+impl ContextKind {
+    /// Whether it is shown verbatim before the blocks that need it, as against named in the citation.
+    #[must_use]
+    pub fn is_shown(self) -> bool {
+        !matches!(self, Self::Heading | Self::Scope)
+    }
+}
+
+/// Text that blocks need to be understood and that stands elsewhere in the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContextSpan {
+    /// Where it stands.
+    pub span: Span,
+    /// What it is to the blocks.
+    pub kind: ContextKind,
+    /// The first of the segment's blocks that need it.
+    pub first: u32,
+    /// One past the last of them.
+    pub end: u32,
+}
+
+/// A page, slide or sheet: where a reader of the source finds a block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The first byte of the text that stands there.
+    pub from: u64,
+    /// As cited: `page 3`.
+    pub label: String,
+}
+
+/// The unit of retrieval: consecutive blocks under one heading path or scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     /// The blocks, in order, disjoint, not empty.
     pub blocks: Vec<Block>,
-    /// Text that this segment needs to be understood and that stands elsewhere in the document: the
-    /// headings above it, the signatures around it; outermost first.
-    pub context: Vec<Span>,
+    /// What the blocks need to be understood, outermost first.
+    pub context: Vec<ContextSpan>,
+    /// The pages, slides or sheets that the segment touches, in order.
+    pub places: Vec<Place>,
+    /// Blocks of the segment before that are read with this one, where segments overlap. They stay that one's.
+    pub lead: Option<Span>,
 }
 
 impl Segment {
@@ -230,12 +376,21 @@ impl Segment {
     /// The heading path or scope as one line: `Install > From source`.
     #[must_use]
     pub fn heading(&self, text: &str) -> String {
-        let mut parts = Vec::with_capacity(self.context.len());
-        for span in &self.context {
-            let line = span.slice(text).unwrap_or_default();
-            parts.push(label(line));
-        }
+        let named = self.context.iter().filter(|c| !c.kind.is_shown());
+        let parts: Vec<String> = named.map(|c| label(c.span.slice(text).unwrap_or_default())).collect();
         parts.join(" > ")
+    }
+
+    /// What is shown before the n-th block: headers, lead-ins and signatures, outermost first.
+    pub fn shown_before(&self, n: usize) -> impl Iterator<Item = &ContextSpan> {
+        self.context.iter().filter(move |c| c.kind.is_shown() && (c.first as usize..c.end as usize).contains(&n))
+    }
+
+    /// Where a reader of the source finds a span of this segment; empty where the source has no pages.
+    #[must_use]
+    pub fn place(&self, span: Span) -> &str {
+        let after = self.places.partition_point(|p| p.from <= span.start);
+        after.checked_sub(1).and_then(|n| self.places.get(n)).map_or("", |p| &p.label)
     }
 }
 
@@ -251,9 +406,14 @@ pub(crate) fn below_title<'h>(title: &str, heading: &'h str) -> &'h str {
 /// Longest part of a heading path, in characters; signatures can be long.
 const MAX_LABEL_CHARS: usize = 120;
 
-/// A heading or signature as one line without its markup.
-fn label(source: &str) -> String {
-    let bare = source.trim().trim_start_matches('#').trim_end_matches(['{', ':', '#', '=', '-', ' ', '\n']);
+/// A heading, name or signature as one line without its markup.
+pub(crate) fn label(source: &str) -> String {
+    let bare = source
+        .trim()
+        .trim_start_matches(['#', '='])
+        .trim_end_matches(['{', ':', '#', '=', '-', '~', '^', ' ', '\n', '\r']);
+    // A key of JSON.
+    let bare = bare.strip_prefix('"').and_then(|b| b.strip_suffix('"')).unwrap_or(bare);
     let mut out = String::with_capacity(bare.len().min(MAX_LABEL_CHARS));
     for (n, word) in bare.split_whitespace().enumerate() {
         if n > 0 {

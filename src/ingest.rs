@@ -11,11 +11,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::deadline::Deadline;
-use crate::document::{BlockKind, Document, Revision, Segment};
+use crate::document::{Document, Revision, Segment};
 use crate::encode::{Encoder, Priority};
 use crate::error::Result;
-use crate::extract::{self, MediaType};
-use crate::index::{BlockVectors, CollectionSettings, DocumentHead, Index, Scope, StoredSegment};
+use crate::extract::{self, Extracted};
+use crate::index::{BlockVectors, Boundaries, CollectionSettings, DocumentHead, Index, Scope, StoredSegment};
 use crate::split::{self, Limits, SPLITTER_VERSION};
 
 use vectors::SegmentEncoder;
@@ -58,6 +58,8 @@ pub fn settings_for(encoder: &dyn Encoder, block_vectors: BlockVectors) -> Colle
         dimension: encoder.dimension(),
         splitter: SPLITTER_VERSION,
         block_vectors,
+        boundaries: Boundaries::default(),
+        overlap: 0,
     }
 }
 
@@ -80,13 +82,13 @@ impl Ingestor {
     /// # Errors
     /// [`crate::error::Error::UnusableDocument`], [`crate::error::Error::LimitExceeded`], [`crate::error::Error::FingerprintMismatch`],
     /// [`crate::error::Error::NotFound`] for the collection, the deadline's and the store's; nothing is left behind.
-    pub fn stage(&self, scope: &Scope, document: &Document, deadline: &Deadline) -> Result<Staged> {
-        extract::check(document)?;
-        let media = media_type(document)?;
+    pub fn stage(&self, scope: &Scope, mut document: Document, deadline: &Deadline) -> Result<Staged> {
+        let content = std::mem::take(&mut document.content);
+        let source = extract::read(&document, content)?;
         let view = self.index.view(scope)?;
         let settings = view.settings().clone();
         settings.check(&scope.collection, self.encoder.fingerprint())?;
-        let mut head = head_of(document, media);
+        let mut head = head_of(&document, &source);
         let current = view.document(&document.id)?;
         drop(view);
         if let Some(current) = current.as_deref().filter(|c| c.content_hash == head.content_hash) {
@@ -96,7 +98,7 @@ impl Ingestor {
         }
         let revision = self.index.begin(scope)?;
         head.revision = revision;
-        let written = self.write(scope, document, media, settings.block_vectors, &mut head, deadline);
+        let written = self.write(scope, &source, &settings, &mut head, deadline);
         if let Err(e) = written {
             // The revision would be removed at the next start; sooner is better, but the first error counts.
             let _ = self.index.abandon(scope, &[revision]);
@@ -109,23 +111,22 @@ impl Ingestor {
     fn write(
         &self,
         scope: &Scope,
-        document: &Document,
-        media: MediaType,
-        block_vectors: BlockVectors,
+        source: &Extracted,
+        settings: &CollectionSettings,
         head: &mut DocumentHead,
         deadline: &Deadline,
     ) -> Result<()> {
         let encoder = self.encoder.as_ref();
-        let segments = segments_of(encoder, &document.text, media);
-        count(head, &segments);
+        let segments = segments_of(encoder, source, settings.overlap);
         let vectors = SegmentEncoder {
             encoder,
-            block_vectors,
+            block_vectors: settings.block_vectors,
+            boundaries: settings.boundaries,
             priority: Priority::Ingest,
             deadline,
             title: &head.title,
-            text: &document.text,
-            only_headings: only_headings(&segments),
+            text: &source.text,
+            only_labels: only_labels(&segments),
         };
         let mut first = 0;
         for n in (0..segments.len()).step_by(SEGMENTS_PER_BATCH) {
@@ -133,6 +134,9 @@ impl Ingestor {
             self.index.append(scope, head.revision, first, &stored)?;
             first += stored.len() as u32;
         }
+        // Semantic boundaries make other segments of the same blocks.
+        count(head, &segments);
+        head.segments = first;
         Ok(())
     }
 
@@ -173,49 +177,46 @@ pub fn prepare_inline(
     document: &Document,
     deadline: &Deadline,
 ) -> Result<(DocumentHead, Vec<StoredSegment>)> {
-    extract::check(document)?;
-    let media = media_type(document)?;
-    let mut head = head_of(document, media);
-    let segments = segments_of(encoder, &document.text, media);
+    let source = extract::read(document, document.content.clone())?;
+    let mut head = head_of(document, &source);
+    let segments = segments_of(encoder, &source, 0);
     count(&mut head, &segments);
     let vectors = SegmentEncoder {
         encoder,
         block_vectors: BlockVectors::Separate,
+        boundaries: Boundaries::Structure,
         priority: Priority::Query,
         deadline,
         title: &head.title,
-        text: &document.text,
-        only_headings: only_headings(&segments),
+        text: &source.text,
+        only_labels: only_labels(&segments),
     };
     let stored = vectors.encode(&segments, 0..segments.len())?;
     Ok((head, stored))
 }
 
-fn media_type(document: &Document) -> Result<MediaType> {
-    if document.media_type.is_empty() {
-        let name = if document.uri.is_empty() { document.id.as_str() } else { &document.uri };
-        Ok(MediaType::guess(name))
-    } else {
-        MediaType::parse(&document.media_type)
-    }
-}
-
-fn head_of(document: &Document, media: MediaType) -> DocumentHead {
-    let title = if document.title.is_empty() { passage::title_of(document, media) } else { document.title.clone() };
+/// The head of a document that is not stored yet. What the caller says goes before what the document says
+/// of itself.
+fn head_of(document: &Document, source: &Extracted) -> DocumentHead {
+    let title = if document.title.is_empty() { passage::title_of(document, source) } else { document.title.clone() };
     let mut hash = blake3::Hasher::new();
-    for part in [document.text.as_str(), &title, &document.uri, media.name()] {
+    // With the splitter's version, so that the same text is split again when that has changed.
+    hash.update(&SPLITTER_VERSION.to_le_bytes());
+    for part in [source.text.as_str(), &title, &document.uri, source.media.name()] {
         hash.update(&(part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
+    let mut metadata = source.metadata.clone();
+    metadata.extend(document.metadata.clone());
     DocumentHead {
         id: document.id.clone(),
         revision: Revision(0),
         uri: document.uri.clone(),
         title,
-        media_type: media.name().to_owned(),
-        metadata: document.metadata.clone(),
+        media_type: source.media.name().to_owned(),
+        metadata,
         content_hash: hash.finalize().to_hex().to_string(),
-        bytes: document.text.len() as u64,
+        bytes: source.text.len() as u64,
         segments: 0,
         blocks: 0,
     }
@@ -227,12 +228,17 @@ fn count(head: &mut DocumentHead, segments: &[Segment]) {
     head.blocks = saturated(segments.iter().map(|s| s.blocks.len()).sum());
 }
 
-fn only_headings(segments: &[Segment]) -> bool {
-    segments.iter().flat_map(|s| &s.blocks).all(|b| b.kind == BlockKind::Heading)
+fn only_labels(segments: &[Segment]) -> bool {
+    segments.iter().flat_map(|s| &s.blocks).all(|b| b.kind.is_label())
 }
 
-fn segments_of(encoder: &dyn Encoder, text: &str, media: MediaType) -> Vec<Segment> {
-    let segment = encoder.max_tokens() * SEGMENT_SHARE.0 / SEGMENT_SHARE.1;
-    let limits = Limits { block: MAX_BLOCK_TOKENS.min(segment), segment };
-    split::split(text, media, limits, &|s| encoder.count_tokens(s))
+/// Longest segment's own text, in tokens.
+fn segment_limit(encoder: &dyn Encoder) -> usize {
+    encoder.max_tokens() * SEGMENT_SHARE.0 / SEGMENT_SHARE.1
+}
+
+fn segments_of(encoder: &dyn Encoder, source: &Extracted, overlap: u8) -> Vec<Segment> {
+    let segment = segment_limit(encoder);
+    let limits = Limits { block: MAX_BLOCK_TOKENS.min(segment), segment, overlap: overlap.into() };
+    split::split(source, limits, &|s| encoder.count_tokens(s))
 }

@@ -53,6 +53,12 @@ impl Span {
         text.get(self.range())
     }
 
+    /// Whether the other range lies within this one.
+    #[must_use]
+    pub fn contains(&self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     /// The smallest range that holds both.
     #[must_use]
     pub fn cover(self, other: Self) -> Self {

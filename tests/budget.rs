@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tamis::deadline::Deadline;
 use tamis::document::Revision;
 use tamis::error::Error;
-use tamis::fit::{Budget, Format, Order, Piece, Source, fit};
+use tamis::fit::{Budget, Format, Order, Piece, Quote, Source, fit};
 use tamis::models::{Cache, Silent, catalog};
 use tamis::span::Span;
 use tamis::tokenize::{self, TokenCounter};
@@ -70,6 +70,8 @@ struct Case {
     scores: Vec<f32>,
     headings: Vec<usize>,
     gaps: Vec<bool>,
+    /// 0: the block needs nothing; else the block so many places before it, and the one before that.
+    contexts: Vec<usize>,
     budget: u32,
     tokenizer: usize,
     format: usize,
@@ -83,17 +85,18 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::collection::vec(document, 1..6),
         prop::collection::vec(-3.0f32..3.0, 160),
         prop::collection::vec(0..4usize, 160),
-        prop::collection::vec(any::<bool>(), 160),
+        (prop::collection::vec(any::<bool>(), 160), prop::collection::vec(0..6usize, 160)),
         prop_oneof![1 => 1u32..40, 3 => 40u32..400, 3 => 400u32..3000],
         0..4usize,
         0..3usize,
         any::<bool>(),
     )
-        .prop_map(|(documents, scores, headings, gaps, budget, tokenizer, format, order)| Case {
+        .prop_map(|(documents, scores, headings, (gaps, contexts), budget, tokenizer, format, order)| Case {
             documents,
             scores,
             headings,
             gaps,
+            contexts,
             budget,
             tokenizer,
             format,
@@ -113,6 +116,7 @@ fn build(case: &Case) -> Built {
     let mut n = 0;
     for (d, blocks) in case.documents.iter().enumerate() {
         let mut text = String::new();
+        let mut spans: Vec<Span> = Vec::new();
         for (b, words) in blocks.iter().enumerate() {
             let separator = if case.gaps[n] { "\n\n" } else { " " };
             if b > 0 {
@@ -125,14 +129,20 @@ fn build(case: &Case) -> Built {
             });
             let heading = ["", "Install", "Install > From source", "impl Sieve > fn press(&self)"][case.headings[n]];
             let joins = b > 0 && !case.gaps[n] && case.headings[n] == case.headings[n - 1];
+            let back = case.contexts[n];
+            let needed = [b.checked_sub(back + 1), b.checked_sub(back)].into_iter().flatten().filter(|_| back > 0);
+            let quote = |n: usize| Quote { span: spans[n], text: text[spans[n].range()].to_owned() };
             pieces.push(Piece {
                 source: d,
                 span: Span::new(start, text.len()),
                 text: text[start..].to_owned(),
                 joined: joins.then(|| separator.to_owned()),
                 heading: heading.to_owned(),
+                place: if d == 1 { format!("page {}", b / 3 + 1) } else { String::new() },
+                context: needed.map(quote).collect(),
                 score: case.scores[n],
             });
+            spans.push(Span::new(start, text.len()));
             n += 1;
         }
         sources.push(Source {
@@ -154,6 +164,33 @@ fn tokenizers() -> Vec<Arc<dyn TokenCounter>> {
     ["o200k_base", "cl100k_base", "estimated", &file].iter().map(|n| tokenize::named(n).unwrap()).collect()
 }
 
+/// What a kept block needs stands before it, word for word, and only once for a document.
+fn contexts_are_shown_once(built: &Built, context: &tamis::fit::Context) -> Result<(), TestCaseError> {
+    for (source, text) in built.sources.iter().zip(&built.texts) {
+        let own = || context.excerpts.iter().filter(|e| e.source == *source);
+        let mut shown = std::collections::HashSet::new();
+        let mut kept: Vec<Span> = Vec::new();
+        for excerpt in own() {
+            for quote in &excerpt.context {
+                prop_assert_eq!(quote.span.slice(text), Some(quote.text.as_str()));
+                prop_assert!(shown.insert(quote.span), "{:?} is shown twice", quote.span);
+                prop_assert!(!kept.iter().any(|k| k.contains(quote.span)), "{:?} is kept already", quote.span);
+            }
+            let blocks = built.pieces.iter().filter(|p| built.sources[p.source] == *source);
+            for piece in blocks.filter(|p| excerpt.span.contains(p.span)) {
+                for needed in &piece.context {
+                    let there = shown.contains(&needed.span)
+                        || excerpt.span.contains(needed.span)
+                        || kept.iter().any(|k| k.contains(needed.span));
+                    prop_assert!(there, "{:?} is missing", needed.span);
+                }
+            }
+            kept.push(excerpt.span);
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_budget_is_never_exceeded_and_always_used() {
     let tokenizers = tokenizers();
@@ -172,6 +209,7 @@ fn a_budget_is_never_exceeded_and_always_used() {
                 prop_assert_eq!(tokenizer.count(&context.text), context.token_count);
                 prop_assert!(context.token_count.0 <= case.budget, "{} of {}", context.token_count, case.budget);
                 prop_assert!(!context.excerpts.is_empty());
+                contexts_are_shown_once(&built, &context)?;
                 for excerpt in &context.excerpts {
                     let document = excerpt.source.revision.0 as usize;
                     prop_assert_eq!(excerpt.span.slice(&built.texts[document]), Some(excerpt.text.as_str()));
@@ -224,14 +262,19 @@ fn sample() -> (Vec<Source>, Vec<Piece>) {
         text: text.into(),
         joined: joined.map(str::to_owned),
         heading: heading.into(),
+        place: if source == 1 { "page 3".into() } else { String::new() },
+        context: Vec::new(),
         score,
     };
+    let quote = |start: usize, text: &str| Quote { span: Span::new(start, start + text.len()), text: text.into() };
     let sources = vec![source(0, "docs/soup.md", "Soup"), source(1, "", "")];
     let pieces = vec![
         piece(0, 0, "Sift the flour.", None, "Soup > Base", 1.0),
         piece(0, 16, "Melt the butter.", Some(" "), "Soup > Base", 0.9),
         piece(0, 60, "Add <salt> & \"pepper\".", None, "Soup > Base", 0.8),
         piece(0, 90, "Serve hot.", None, "Soup > Serving", 0.7),
+        Piece { context: vec![quote(110, "what | cost")], ..piece(0, 130, "flour | 1.20", None, "Soup > Prices", 0.6) },
+        Piece { context: vec![quote(110, "what | cost")], ..piece(0, 150, "butter | 3", None, "Soup > Prices", 0.5) },
         piece(1, 0, "A tamis is a drum sieve.", None, "", 2.0),
     ];
     (sources, pieces)

@@ -11,7 +11,7 @@ use tamis::encode::{Fingerprint, PackedVector};
 use tamis::error::Error;
 use tamis::index::embedded::EmbeddedIndex;
 use tamis::index::{
-    BlockVectors, CollectionSettings, DocumentHead, Filter, Index, Scope, Selector, StoredSegment, View,
+    BlockVectors, Boundaries, CollectionSettings, DocumentHead, Filter, Index, Scope, Selector, StoredSegment, View,
 };
 use tamis::span::Span;
 
@@ -26,6 +26,8 @@ fn open(path: &Path) -> EmbeddedIndex {
         dimension: 4,
         splitter: 1,
         block_vectors: BlockVectors::Separate,
+        boundaries: Boundaries::default(),
+        overlap: 0,
     };
     match index.create_collection(&scope(), &settings) {
         Ok(()) | Err(Error::AlreadyExists { .. }) => index,
@@ -40,9 +42,11 @@ fn vector(n: u8) -> PackedVector {
 fn segment(text: &str, n: u8) -> StoredSegment {
     let span = Span::new(0, text.len());
     StoredSegment {
-        segment: Segment { blocks: vec![Block { span, kind: BlockKind::Sentence }], context: Vec::new() },
+        segment: Segment { blocks: vec![Block { span, kind: BlockKind::Sentence }], ..Segment::default() },
         heading: String::new(),
         covered: span,
+        far: Vec::new(),
+        lead: String::new(),
         text: text.into(),
         vector: vector(n),
         block_vectors: vec![Some(vector(n))],

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::deadline::Deadline;
 use crate::document::Revision;
 use crate::error::{Error, Result};
-use crate::fit::{Piece, Source};
+use crate::fit::{Piece, Quote, Source};
 use crate::index::{DocumentHead, SegmentId, StoredSegment, View};
 use crate::rank::{BlockScore, Candidate};
 use crate::span::Span;
@@ -46,12 +46,20 @@ pub(super) fn pieces(candidates: &[Candidate], scores: &[BlockScore], inline: bo
                 text: stored.slice(span).unwrap_or_default().to_owned(),
                 joined: between(&by_id, candidate, score.block),
                 heading: stored.heading.clone(),
+                place: stored.segment.place(span).to_owned(),
+                context: shown_before(stored, score.block),
                 score: score.score,
             }
         })
         .collect();
     pieces.sort_by_key(|p| (p.source, p.span));
     (sources, pieces)
+}
+
+/// What has to be shown before a block.
+fn shown_before(stored: &StoredSegment, block: usize) -> Vec<Quote> {
+    let quote = |span| stored.slice(span).map(|text| Quote { span, text: text.to_owned() });
+    stored.segment.shown_before(block).filter_map(|c| quote(c.span)).collect()
 }
 
 /// The candidates' documents, numbered in the order of their best candidate. Their `place` is that of their

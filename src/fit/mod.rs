@@ -114,8 +114,22 @@ pub struct Piece {
     pub joined: Option<String>,
     /// Heading path or scope.
     pub heading: String,
+    /// Page, slide or sheet; empty where the source has none.
+    pub place: String,
+    /// What has to be shown before it, outermost first: its table's header, its list's lead-in, the
+    /// signature around it.
+    pub context: Vec<Quote>,
     /// Score; what is kept first.
     pub score: f32,
+}
+
+/// Some text of a document with its place there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// The bytes of the document.
+    pub span: Span,
+    /// The bytes themselves.
+    pub text: String,
 }
 
 /// Consecutive kept blocks of one document.
@@ -133,6 +147,11 @@ pub struct Excerpt {
     pub score: f32,
     /// Heading path or scope.
     pub heading: String,
+    /// Page, slide or sheet where it begins; empty where the source has none.
+    pub place: String,
+    /// What is shown right before it and stands elsewhere in the document: once for all excerpts of the
+    /// document that need it.
+    pub context: Vec<Quote>,
 }
 
 /// The context: what goes to the language model, and where it comes from.

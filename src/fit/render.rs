@@ -1,8 +1,10 @@
 //! Kept blocks to text: citations and wrappers around verbatim excerpts.
 
-use crate::document::below_title;
+use std::collections::HashSet;
 
-use super::{Excerpt, Format, Order, Piece, Source};
+use super::{Excerpt, Format, Order, Piece, Quote, Source};
+use crate::document::below_title;
+use crate::span::Span;
 use crate::tokenize::{TokenCount, TokenCounter};
 
 /// Stands between excerpts of one document: something is left out here.
@@ -21,7 +23,54 @@ pub(super) struct Layout<'a> {
 struct Group<'a> {
     source: usize,
     score: f32,
-    excerpts: Vec<Vec<&'a Piece>>,
+    runs: Vec<Run<'a>>,
+}
+
+/// Consecutive pieces, and what is shown before them.
+struct Run<'a> {
+    context: Vec<&'a Quote>,
+    pieces: Vec<&'a Piece>,
+}
+
+impl Run<'_> {
+    fn span(&self) -> Span {
+        match (self.pieces.first(), self.pieces.last()) {
+            (Some(first), Some(last)) => first.span.cover(last.span),
+            _ => Span::new(0, 0),
+        }
+    }
+
+    /// The verbatim text of the pieces, with what stands between them in the document.
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for (n, piece) in self.pieces.iter().enumerate() {
+            if n > 0 {
+                text.push_str(piece.joined.as_deref().unwrap_or_default());
+            }
+            text.push_str(&piece.text);
+        }
+        text
+    }
+
+    fn heading(&self) -> &str {
+        self.pieces.first().map_or("", |p| &p.heading)
+    }
+
+    fn place(&self) -> &str {
+        self.pieces.first().map_or("", |p| &p.place)
+    }
+}
+
+impl<'a> Group<'a> {
+    /// What of a piece's context is not there yet, neither as context of another nor as kept text.
+    fn missing(&self, shown: &HashSet<Span>, piece: &'a Piece) -> Vec<&'a Quote> {
+        let is_kept = |span: Span| {
+            // Runs stand in the order of the document.
+            let after = self.runs.partition_point(|r| r.span().start <= span.start);
+            after.checked_sub(1).is_some_and(|n| self.runs[n].span().contains(span))
+        };
+        piece.context.iter().filter(|q| !shown.contains(&q.span) && !is_kept(q.span)).collect()
+    }
 }
 
 impl Layout<'_> {
@@ -29,17 +78,21 @@ impl Layout<'_> {
     fn groups(&self, kept: &[bool]) -> Vec<Group<'_>> {
         let mut groups: Vec<Group<'_>> = Vec::new();
         let mut previous: Option<usize> = None;
+        let mut shown = HashSet::new();
         for (n, piece) in self.pieces.iter().enumerate().filter(|(n, _)| kept[*n]) {
             if groups.last().is_none_or(|g| g.source != piece.source) {
-                groups.push(Group { source: piece.source, score: f32::MIN, excerpts: Vec::new() });
+                groups.push(Group { source: piece.source, score: f32::MIN, runs: Vec::new() });
                 previous = None;
+                shown.clear();
             }
             let Some(group) = groups.last_mut() else { continue };
             group.score = group.score.max(piece.score);
-            let joins = piece.joined.is_some() && previous.is_some_and(|p| p + 1 == n);
-            match group.excerpts.last_mut() {
-                Some(excerpt) if joins => excerpt.push(piece),
-                _ => group.excerpts.push(vec![piece]),
+            let context = group.missing(&shown, piece);
+            shown.extend(context.iter().map(|q| q.span));
+            let joins = context.is_empty() && piece.joined.is_some() && previous.is_some_and(|p| p + 1 == n);
+            match group.runs.last_mut() {
+                Some(run) if joins => run.pieces.push(piece),
+                _ => group.runs.push(Run { context, pieces: vec![piece] }),
             }
             previous = Some(n);
         }
@@ -68,16 +121,17 @@ impl Layout<'_> {
     pub(super) fn excerpts(&self, kept: &[bool], tokenizer: &dyn TokenCounter) -> Vec<Excerpt> {
         let mut out = Vec::new();
         for group in self.groups(kept) {
-            for pieces in &group.excerpts {
-                let text = joined(pieces);
-                let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { continue };
+            for run in &group.runs {
+                let text = run.text();
                 out.push(Excerpt {
                     source: self.sources[group.source].clone(),
-                    span: first.span.cover(last.span),
+                    span: run.span(),
                     tokens: tokenizer.count(&text),
                     text,
-                    score: pieces.iter().fold(f32::MIN, |m, p| m.max(p.score)),
-                    heading: first.heading.clone(),
+                    score: run.pieces.iter().fold(f32::MIN, |m, p| m.max(p.score)),
+                    heading: run.heading().to_owned(),
+                    place: run.place().to_owned(),
+                    context: run.context.iter().map(|q| (*q).clone()).collect(),
                 });
             }
         }
@@ -88,7 +142,8 @@ impl Layout<'_> {
     /// none yet, and what separates it from its neighbours.
     pub(super) fn overhead(&self, piece: &Piece, first_of_source: bool, tokenizer: &dyn TokenCounter) -> TokenCount {
         let mut frame = String::new();
-        let group = Group { source: piece.source, score: 0.0, excerpts: vec![vec![piece]] };
+        let run = Run { context: Vec::new(), pieces: vec![piece] };
+        let group = Group { source: piece.source, score: 0.0, runs: vec![run] };
         let source = &self.sources[piece.source];
         if first_of_source {
             match self.format {
@@ -107,27 +162,20 @@ impl Layout<'_> {
     }
 }
 
-/// The verbatim text of consecutive pieces, with what stands between them in the document.
-fn joined(pieces: &[&Piece]) -> String {
-    let mut text = String::new();
-    for (n, piece) in pieces.iter().enumerate() {
-        if n > 0 {
-            text.push_str(piece.joined.as_deref().unwrap_or_default());
-        }
-        text.push_str(&piece.text);
-    }
-    text
-}
-
-/// The document's name in a citation, and the heading below it unless that repeats the name.
-fn label(source: &Source, heading: &str) -> String {
+/// The document's name in a citation, the heading below it unless that repeats the name, and the page.
+fn label(source: &Source, run: &Run<'_>) -> String {
     let name = match (source.title.is_empty(), source.uri.is_empty()) {
         (false, _) => &source.title,
         (true, false) => &source.uri,
         (true, true) => &source.document_id,
     };
-    let below = below_title(name, heading);
-    if below.is_empty() { one_line(name) } else { one_line(&format!("{name} > {below}")) }
+    let below = below_title(name, run.heading());
+    let mut label = if below.is_empty() { one_line(name) } else { one_line(&format!("{name} > {below}")) };
+    if !run.place().is_empty() {
+        label.push_str(", ");
+        label.push_str(&one_line(run.place()));
+    }
+    label
 }
 
 fn one_line(text: &str) -> String {
@@ -135,14 +183,14 @@ fn one_line(text: &str) -> String {
 }
 
 fn plain(out: &mut String, number: usize, source: &Source, group: &Group<'_>) {
-    separated(out, group, |out, heading| {
-        out.push_str(&format!("[{number}] {}\n", label(source, heading)));
+    separated(out, group, |out, run| {
+        out.push_str(&format!("[{number}] {}\n", label(source, run)));
     });
 }
 
 fn markdown(out: &mut String, number: usize, source: &Source, group: &Group<'_>) {
-    separated(out, group, |out, heading| {
-        out.push_str(&format!("### [{number}] {}", label(source, heading)));
+    separated(out, group, |out, run| {
+        out.push_str(&format!("### [{number}] {}", label(source, run)));
         if !source.uri.is_empty() && source.uri != source.title {
             out.push_str(&format!(" ({})", one_line(&source.uri)));
         }
@@ -150,22 +198,26 @@ fn markdown(out: &mut String, number: usize, source: &Source, group: &Group<'_>)
     });
 }
 
-/// A citation where the heading changes, an elision where it does not.
-fn separated(out: &mut String, group: &Group<'_>, cite: impl Fn(&mut String, &str)) {
-    let mut heading: Option<&str> = None;
-    for pieces in &group.excerpts {
-        let own = pieces.first().map_or("", |p| p.heading.as_str());
-        if heading == Some(own) {
+/// A citation where the heading or the page changes, an elision where neither does.
+fn separated(out: &mut String, group: &Group<'_>, cite: impl Fn(&mut String, &Run<'_>)) {
+    let mut cited: Option<(&str, &str)> = None;
+    for run in &group.runs {
+        let here = (run.heading(), run.place());
+        if cited == Some(here) {
             out.push_str(ELISION);
             out.push('\n');
         } else {
             if !out.is_empty() {
                 out.push('\n');
             }
-            cite(out, own);
-            heading = Some(own);
+            cite(out, run);
+            cited = Some(here);
         }
-        out.push_str(&joined(pieces));
+        for quote in &run.context {
+            out.push_str(&quote.text);
+            out.push('\n');
+        }
+        out.push_str(&run.text());
         out.push('\n');
     }
 }
@@ -177,14 +229,18 @@ fn xml(out: &mut String, number: usize, source: &Source, group: &Group<'_>) {
         out.push_str(&format!(" title=\"{}\"", escaped(&one_line(&source.title))));
     }
     out.push_str(">\n");
-    for pieces in &group.excerpts {
-        let heading = pieces.first().map_or("", |p| p.heading.as_str());
-        if heading.is_empty() {
-            out.push_str("<excerpt>");
-        } else {
-            out.push_str(&format!("<excerpt heading=\"{}\">", escaped(&one_line(heading))));
+    for run in &group.runs {
+        out.push_str("<excerpt");
+        for (name, value) in [("heading", run.heading()), ("place", run.place())] {
+            if !value.is_empty() {
+                out.push_str(&format!(" {name}=\"{}\"", escaped(&one_line(value))));
+            }
         }
-        out.push_str(&escaped(&joined(pieces)));
+        out.push('>');
+        for quote in &run.context {
+            out.push_str(&format!("<context>{}</context>\n", escaped(&quote.text)));
+        }
+        out.push_str(&escaped(&run.text()));
         out.push_str("</excerpt>\n");
     }
     out.push_str("</document>\n");

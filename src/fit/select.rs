@@ -10,6 +10,7 @@ use super::render::Layout;
 use super::{Budget, Context, Format, Order, Piece, Source};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
+use crate::span::Span;
 use crate::tokenize::TokenCount;
 
 /// Filling ends when this share of the budget is used...
@@ -59,6 +60,8 @@ struct Selection<'a> {
     own: Vec<u32>,
     /// Estimates of what surrounds a piece, by source, heading, and whether it is the source's first.
     overheads: HashMap<(usize, &'a str, bool), u32>,
+    /// Tokens of what is shown before pieces, and how many of the kept pieces need it.
+    shown: HashMap<(usize, Span), (u32, usize)>,
     kept: Vec<bool>,
     /// Kept pieces of every source.
     per_source: Vec<usize>,
@@ -78,6 +81,7 @@ impl<'a> Selection<'a> {
             by_score,
             own: layout.pieces.iter().map(|p| budget.tokenizer.count(&p.text).0).collect(),
             overheads: HashMap::new(),
+            shown: HashMap::new(),
             kept: vec![false; layout.pieces.len()],
             per_source: vec![0; layout.sources.len()],
             text: String::new(),
@@ -108,13 +112,34 @@ impl<'a> Selection<'a> {
             let place = (piece.source, piece.heading.as_str(), first);
             *self.overheads.entry(place).or_insert_with(|| layout.overhead(piece, first, tokenizer).0)
         };
-        self.own[n].saturating_add(overhead)
+        self.own[n].saturating_add(overhead).saturating_add(self.context_cost(n))
+    }
+
+    /// Tokens of what has to be shown before a piece and is not shown for another one already.
+    fn context_cost(&mut self, n: usize) -> u32 {
+        let (piece, tokenizer) = (&self.layout.pieces[n], self.budget.tokenizer.as_ref());
+        let mut cost: u32 = 0;
+        for quote in &piece.context {
+            let shown = self.shown.entry((piece.source, quote.span));
+            let (tokens, users) = shown.or_insert_with(|| (tokenizer.count(&quote.text).0 + 1, 0));
+            cost = cost.saturating_add(if *users == 0 { *tokens } else { 0 });
+        }
+        cost
     }
 
     fn set(&mut self, n: usize, keep: bool) {
         let source = self.layout.pieces[n].source;
         self.kept[n] = keep;
-        if keep { self.per_source[source] += 1 } else { self.per_source[source] -= 1 }
+        if keep {
+            self.per_source[source] += 1
+        } else {
+            self.per_source[source] -= 1
+        }
+        for quote in &self.layout.pieces[n].context {
+            if let Some((_, users)) = self.shown.get_mut(&(source, quote.span)) {
+                *users = if keep { *users + 1 } else { users.saturating_sub(1) };
+            }
+        }
     }
 
     fn recount(&mut self) {

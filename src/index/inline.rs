@@ -29,7 +29,7 @@ impl InlineIndex {
             head.revision = Revision(n as u64);
             for (ordinal, stored) in (0u32..).zip(segments) {
                 let mut counts = HashMap::new();
-                for text in [&head.title, &stored.heading, &stored.text] {
+                for text in [&head.title, &stored.heading, &stored.lead, &stored.text] {
                     for term in terms::of(&mut analyzer, text) {
                         *counts.entry(term).or_insert(0) += 1;
                     }

@@ -49,6 +49,17 @@ pub enum BlockVectors {
     Pooled,
 }
 
+/// Where segments of one section end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Boundaries {
+    /// Where the segment is full, at paragraphs if possible.
+    #[default]
+    Structure,
+    /// Where neighbouring blocks have least in common.
+    Semantic,
+}
+
 /// How a collection is split and encoded; fixed when it is created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectionSettings {
@@ -61,6 +72,12 @@ pub struct CollectionSettings {
     /// How block vectors are made.
     #[serde(default)]
     pub block_vectors: BlockVectors,
+    /// Where segments end.
+    #[serde(default)]
+    pub boundaries: Boundaries,
+    /// Blocks that a segment shares with the one before it, for encoding and searching.
+    #[serde(default)]
+    pub overlap: u8,
 }
 
 impl CollectionSettings {
@@ -144,6 +161,10 @@ pub struct StoredSegment {
     pub segment: Segment,
     /// The heading path or scope, as one line.
     pub heading: String,
+    /// Text of the blocks before that are searched with this segment; empty where segments do not overlap.
+    pub lead: String,
+    /// Context spans that stand outside of `covered`, with their text.
+    pub far: Vec<(Span, String)>,
     /// The bytes of the document that `text` holds: from the end of the segment before to the start of
     /// the next one, so that all of them together are the document.
     pub covered: Span,
@@ -159,6 +180,9 @@ impl StoredSegment {
     /// The slice of the document at `span`, if this segment holds all of it.
     #[must_use]
     pub fn slice(&self, span: Span) -> Option<&str> {
+        if let Some((_, text)) = self.far.iter().find(|(far, _)| *far == span) {
+            return Some(text);
+        }
         let start = span.start.checked_sub(self.covered.start)? as usize;
         self.text.get(start..start + span.len())
     }

@@ -1,7 +1,7 @@
 //! What the encoder reads before a block: its title and heading.
 
 use crate::document::{Document, below_title};
-use crate::extract::MediaType;
+use crate::extract::{Extracted, MediaType};
 
 /// Longest prefix in bytes: about 50 tokens, what a segment leaves of the encoder's length.
 const MAX_PREFIX_BYTES: usize = 160;
@@ -54,16 +54,20 @@ fn cut_back(text: &str, bytes: usize) -> &str {
     &text[start..]
 }
 
-/// The title of a document that came without: its first Markdown heading, else its file name.
-pub(super) fn title_of(document: &Document, media: MediaType) -> String {
-    if media == MediaType::Markdown {
-        let head = cut_front(&document.text, TITLE_SEARCH_BYTES);
+/// The title of a document that came without: what it calls itself, its first Markdown heading, else its
+/// file name.
+pub(super) fn title_of(document: &Document, source: &Extracted) -> String {
+    if let Some(title) = source.title.as_deref().filter(|t| !t.trim().is_empty()) {
+        return title.trim().to_owned();
+    }
+    if source.media == MediaType::Markdown {
+        let head = cut_front(&source.text, TITLE_SEARCH_BYTES);
         let heading = head.lines().find_map(|l| l.strip_prefix("# ").map(|t| t.trim().trim_end_matches('#').trim()));
         if let Some(heading) = heading.filter(|h| !h.is_empty()) {
             return heading.to_owned();
         }
     }
-    if let MediaType::Code(_) = media {
+    if let MediaType::Code(_) = source.media {
         return document.uri.trim_start_matches("file://").trim_start_matches("./").to_owned();
     }
     document.uri.rsplit(['/', '\\']).next().unwrap_or_default().to_owned()

@@ -1,193 +1,139 @@
-//! Markdown (CommonMark and GitHub tables): headings, paragraphs, lists, tables, fenced code.
+//! Markdown (CommonMark with GitHub's tables, task lists, footnotes and alerts, and front matter) to parts.
+
+use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
-use super::{Limits, Measure, Piece, Section, code, prose};
-use crate::document::BlockKind;
-use crate::extract::Language;
+use super::lines::{cover, lines};
+use crate::extract::{Language, Part, PartKind};
 use crate::span::Span;
 
-pub(super) fn sections(text: &str, limits: Limits, measure: Measure<'_>) -> Vec<Section> {
+pub(super) fn parts(text: &str, span: Span) -> Vec<Part> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
-        | Options::ENABLE_TASKLISTS;
-    let mut outline = Outline { text, limits, measure, headings: Vec::new(), sections: Vec::new() };
-    // Depth of block containers that were handed on whole; events inside them are skipped.
+        | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_GFM;
+    let mut found = Found { text, base: span.start as usize, parts: Vec::new(), items: Vec::new() };
+    // Depth inside a block that was taken whole.
     let mut inside = 0usize;
-    for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
-        let span = Span::from(range);
+    for (event, range) in Parser::new_ext(&text[span.range()], options).into_offset_iter() {
         match event {
-            Event::Start(tag) => {
-                if inside > 0 {
-                    inside += 1;
-                } else if outline.takes(&tag, span) {
-                    inside = 1;
-                }
-            }
-            Event::End(TagEnd::List(_) | TagEnd::Item | TagEnd::BlockQuote(_) | TagEnd::FootnoteDefinition)
-                if inside == 0 => {}
-            Event::End(_) => inside = inside.saturating_sub(1),
-            Event::Rule if inside == 0 => {}
-            Event::Html(_) if inside == 0 => outline.prose(span),
+            Event::Start(_) if inside > 0 => inside += 1,
+            Event::Start(tag) if found.takes(&tag, &range) => inside = 1,
+            Event::End(TagEnd::Item) if inside == 0 => found.end_item(range.end),
+            Event::End(tag) if !is_container(tag) => inside = inside.saturating_sub(1),
+            Event::End(_) if inside > 0 => inside -= 1,
             _ => {}
         }
     }
-    outline.sections
+    found.parts
 }
 
-/// The document so far: sections, and the headings above the current place.
-struct Outline<'t> {
+fn is_container(tag: TagEnd) -> bool {
+    matches!(tag, TagEnd::List(_) | TagEnd::Item | TagEnd::BlockQuote(_) | TagEnd::FootnoteDefinition)
+}
+
+struct Found<'t> {
     text: &'t str,
-    limits: Limits,
-    measure: Measure<'t>,
-    headings: Vec<(u8, Span)>,
-    sections: Vec<Section>,
+    base: usize,
+    parts: Vec<Part>,
+    /// Items around the current place: where they begin, until their first part is found.
+    items: Vec<Option<usize>>,
 }
 
-impl Outline<'_> {
-    /// Handles a block; `true` if its inner events are to be skipped.
-    fn takes(&mut self, tag: &Tag<'_>, span: Span) -> bool {
-        match tag {
-            Tag::Heading { level, .. } => self.heading(*level as u8, span),
-            Tag::Paragraph | Tag::HtmlBlock | Tag::MetadataBlock(_) => self.prose(span),
+impl Found<'_> {
+    /// Takes a block; `false` where its inner blocks come next.
+    fn takes(&mut self, tag: &Tag<'_>, range: &Range<usize>) -> bool {
+        let kind = match tag {
+            Tag::Paragraph => {
+                let item = self.items.last_mut().and_then(Option::take);
+                match item {
+                    Some(start) => self.push(start, range.end, PartKind::Item(self.depth())),
+                    None => self.push(range.start, range.end, PartKind::Paragraph),
+                }
+                return true;
+            }
             Tag::Item => {
-                self.item(span);
-                // Nested blocks (code, tables, inner lists) are handled by their own events.
+                self.end_of_own_text(range.start);
+                self.items.push(Some(range.start));
                 return false;
             }
-            Tag::CodeBlock(kind) => self.code(kind, span),
-            Tag::Table(_) => self.table(span),
-            // Containers: their blocks come next. Inline tags of a tight list item: part of the item.
-            Tag::List(_) | Tag::BlockQuote(_) | Tag::FootnoteDefinition(_) => return false,
-            _ => {}
-        }
+            Tag::List(_) | Tag::BlockQuote(_) | Tag::FootnoteDefinition(_) => {
+                self.end_of_own_text(range.start);
+                return false;
+            }
+            Tag::Heading { level, .. } => PartKind::Heading(*level as u8),
+            Tag::HtmlBlock if !self.has_words(range) => PartKind::Metadata,
+            Tag::HtmlBlock => PartKind::Paragraph,
+            Tag::MetadataBlock(_) => PartKind::Metadata,
+            Tag::CodeBlock(kind) => PartKind::Code(language(kind)),
+            Tag::Table(_) => {
+                self.end_of_own_text(range.start);
+                self.table(range);
+                return true;
+            }
+            // Inline tags of a tight item: part of the item.
+            _ => return true,
+        };
+        self.end_of_own_text(range.start);
+        self.push(range.start, range.end, kind);
         true
     }
 
-    fn current(&mut self) -> &mut Section {
-        if self.sections.is_empty() {
-            self.sections.push(Section::default());
+    fn push(&mut self, start: usize, end: usize, kind: PartKind) {
+        self.parts.push(Part::new(Span::new(self.base + start, self.base + end).trim(self.text), kind));
+    }
+
+    fn depth(&self) -> u8 {
+        u8::try_from(self.items.len()).unwrap_or(u8::MAX)
+    }
+
+    /// The innermost item's own text ends where a block inside it begins.
+    fn end_of_own_text(&mut self, at: usize) {
+        let Some(start) = self.items.last_mut().and_then(Option::take) else { return };
+        // A marker alone goes with the block that stands behind it.
+        if self.text[self.base + start..self.base + at].contains(char::is_alphanumeric) {
+            self.push(start, at, PartKind::Item(self.depth()));
         }
-        let last = self.sections.len() - 1;
-        &mut self.sections[last]
     }
 
-    fn heading(&mut self, level: u8, span: Span) {
-        let span = span.trim(self.text);
-        self.headings.retain(|(l, _)| *l < level);
-        self.headings.push((level, span));
-        self.sections.push(Section {
-            context: self.headings.iter().map(|(_, s)| *s).collect(),
-            blocks: vec![Piece::new(span, BlockKind::Heading, true)],
-        });
+    fn end_item(&mut self, at: usize) {
+        self.end_of_own_text(at);
+        self.items.pop();
     }
 
-    fn prose(&mut self, span: Span) {
-        let pieces = prose::pieces(self.text, span);
-        // A paragraph inside a list item replaces what the item had claimed.
-        self.replace_from(span, pieces);
+    /// The first two lines are the header, every other line is a row.
+    fn table(&mut self, range: &Range<usize>) {
+        let span = Span::new(self.base + range.start, self.base + range.end);
+        let lines: Vec<_> = lines(self.text, span).filter(|l| !l.is_blank()).collect();
+        let (head, rows) = lines.split_at(lines.len().min(2));
+        self.parts.push(Part::new(cover(head).trim(self.text), PartKind::TableHead));
+        self.parts.extend(rows.iter().map(|row| Part::new(row.span.trim(self.text), PartKind::TableRow)));
     }
 
-    /// A list item claims its first block of lines; deeper blocks claim theirs when their events come.
-    fn item(&mut self, span: Span) {
-        let source = &self.text[span.range()];
-        let mut end = 0;
-        for line in source.split_inclusive('\n') {
-            let nested = end > 0 && prose::is_list_line(line);
-            if nested || line.trim().is_empty() || line.trim_start().starts_with("```") {
-                break;
+    /// Whether an HTML block holds text beside tags and comments.
+    fn has_words(&self, range: &Range<usize>) -> bool {
+        let mut rest = &self.text[self.base + range.start..self.base + range.end];
+        while let Some(open) = rest.find('<') {
+            if rest[..open].contains(char::is_alphanumeric) {
+                return true;
             }
-            end += line.len();
+            let end = if rest[open..].starts_with("<!--") { "-->" } else { ">" };
+            let Some(close) = rest[open..].find(end) else { return false };
+            rest = &rest[open + close + end.len()..];
         }
-        let own = Span::new(span.start as usize, span.start as usize + end).trim(self.text);
-        if !own.is_empty() {
-            self.replace_from(own, vec![Piece::new(own, BlockKind::ListItem, true)]);
-        }
+        rest.contains(char::is_alphanumeric)
     }
+}
 
-    fn code(&mut self, kind: &CodeBlockKind<'_>, span: Span) {
-        let language = match kind {
-            CodeBlockKind::Fenced(info) => info.split([' ', ',', '{']).next().and_then(Language::named),
-            CodeBlockKind::Indented => None,
-        };
-        let source = &self.text[span.range()];
-        let mut inner = span;
-        if matches!(kind, CodeBlockKind::Fenced(_)) {
-            let first = source.find('\n').map_or(source.len(), |n| n + 1);
-            let body = &source[first..];
-            let last = body.trim_end().rfind('\n').map_or(0, |n| n + 1);
-            let closed = body[last..].trim().starts_with(['`', '~']);
-            inner = Span::new(
-                span.start as usize + first,
-                span.start as usize + first + if closed { last } else { body.len() },
-            );
+fn language(kind: &CodeBlockKind<'_>) -> Option<Language> {
+    match kind {
+        CodeBlockKind::Fenced(info) => {
+            let name = info.trim_start_matches(['{', '.']).split([' ', ',', '{', '}', ':']).next();
+            name.and_then(Language::named)
         }
-        let mut pieces: Vec<Piece> = match language {
-            Some(language) => code::sections(self.text, inner, language, self.limits, self.measure)
-                .into_iter()
-                .flat_map(|s| s.blocks)
-                .collect(),
-            None => code::paragraphs(self.text, inner),
-        };
-        // The fences belong to the blocks beside them.
-        match (pieces.first_mut(), span) {
-            (Some(first), span) => first.block.span = Span::new(span.start as usize, first.block.span.end as usize),
-            (None, span) => pieces.push(Piece::new(span, BlockKind::Code, true)),
-        }
-        if let Some(last) = pieces.last_mut() {
-            last.block.span = last.block.span.cover(Span::new(inner.end as usize, span.end as usize));
-        }
-        self.replace_from(span, pieces);
-    }
-
-    /// Every row is a block; the header row is context of a section of its own.
-    fn table(&mut self, span: Span) {
-        let mut lines = Vec::new();
-        let mut at = span.start as usize;
-        for line in self.text[span.range()].split_inclusive('\n') {
-            lines.push(Span::new(at, at + line.len()).trim(self.text));
-            at += line.len();
-        }
-        let header = lines.first().copied().unwrap_or(span);
-        let outer = self.sections.last().map(|s| s.context.clone()).unwrap_or_default();
-        let mut context = outer.clone();
-        context.push(header);
-        let head_end = lines.get(1).copied().unwrap_or(header);
-        let mut blocks = vec![Piece::new(header.cover(head_end), BlockKind::Heading, true)];
-        blocks
-            .extend(lines.iter().skip(2).filter(|l| !l.is_empty()).map(|l| Piece::new(*l, BlockKind::TableRow, false)));
-        self.clip_before(span);
-        self.sections.push(Section { context, blocks });
-        self.sections.push(Section { context: outer, blocks: Vec::new() });
-    }
-
-    /// Appends blocks that begin at `span`; what an enclosing list item had claimed beyond that is given up.
-    fn replace_from(&mut self, span: Span, pieces: Vec<Piece>) {
-        if let Some(claimed) = self.current().blocks.last()
-            && claimed.block.kind == BlockKind::ListItem
-            && claimed.block.span.start <= span.start
-            && claimed.block.span.end >= span.end
-            && pieces.len() == 1
-        {
-            // A one-sentence paragraph in a list item is the item itself, marker included.
-            return;
-        }
-        self.clip_before(span);
-        self.current().blocks.extend(pieces);
-    }
-
-    fn clip_before(&mut self, span: Span) {
-        let start = span.start;
-        let text = self.text;
-        let blocks = &mut self.current().blocks;
-        if let Some(last) = blocks.last_mut()
-            && last.block.span.end > start
-        {
-            last.block.span = Span::new(last.block.span.start as usize, start as usize).trim(text);
-            if last.block.span.is_empty() {
-                blocks.pop();
-            }
-        }
+        CodeBlockKind::Indented => None,
     }
 }

@@ -1,53 +1,155 @@
 //! Segments: filled to the encoder's length with whole blocks of one section.
 
-use super::{Limits, Measure, Piece, Section};
-use crate::document::{Block, Segment};
+use super::section::{Piece, Section};
+use super::{Limits, Measure};
+use crate::document::{Block, ContextKind, ContextSpan, Place, Segment};
 use crate::span::Span;
 
 /// A paragraph that does not fit the rest of a segment opens a new one if this share is already used.
 const FULL_ENOUGH: f64 = 0.5;
+/// A section with fewer tokens goes with the first one inside it: a lone heading, the first line of a class.
+const TINY_SECTION_TOKENS: usize = 24;
 
-pub(super) fn segments(text: &str, sections: Vec<Section>, limits: Limits, measure: Measure<'_>) -> Vec<Segment> {
+pub(super) fn segments(
+    text: &str,
+    sections: Vec<Section>,
+    places: &[Place],
+    limits: Limits,
+    measure: Measure<'_>,
+) -> Vec<Segment> {
     let limit = limits.segment.max(1);
     let mut out = Vec::new();
+    let mut open = Open::default();
     for section in sections {
         let sized = sized_blocks(text, &section.blocks, limits, measure);
         let paragraphs = paragraph_sizes(&sized);
-        let mut blocks: Vec<Block> = Vec::new();
-        let mut filled = 0;
-        for (n, (piece, tokens)) in sized.iter().enumerate() {
-            let overflows = filled + tokens > limit;
-            let breaks_well =
-                piece.opens && filled + paragraphs[n] > limit && filled as f64 >= FULL_ENOUGH * limit as f64;
-            if !blocks.is_empty() && (overflows || breaks_well) {
-                out.push(Segment { blocks: std::mem::take(&mut blocks), context: section.context.clone() });
-                filled = 0;
-            }
-            blocks.push(piece.block);
-            filled += tokens;
+        let fits = open.tokens + sized.first().map_or(0, |(_, tokens)| *tokens) <= limit;
+        if !(fits && open.leads_into(&section)) {
+            open.flush(&mut out, places);
         }
-        if !blocks.is_empty() {
-            out.push(Segment { blocks, context: section.context });
+        open.path = section.path;
+        for (n, (piece, tokens)) in sized.into_iter().enumerate() {
+            let overflows = open.tokens + tokens > limit;
+            let breaks_well =
+                piece.opens && open.tokens + paragraphs[n] > limit && open.tokens as f64 >= FULL_ENOUGH * limit as f64;
+            if overflows || breaks_well {
+                let last = open.last(limits.overlap);
+                open.flush(&mut out, places);
+                open.read_again(last, limit.saturating_sub(tokens));
+            }
+            open.push(piece, tokens);
         }
     }
+    open.flush(&mut out, places);
     out
+}
+
+/// The segment being filled.
+#[derive(Default)]
+struct Open {
+    path: Vec<(Span, ContextKind)>,
+    blocks: Vec<Piece>,
+    sizes: Vec<usize>,
+    /// Sum of the sizes, and of the blocks that are read again.
+    tokens: usize,
+    lead: Option<Span>,
+}
+
+impl Open {
+    fn push(&mut self, piece: Piece, tokens: usize) {
+        self.blocks.push(piece);
+        self.sizes.push(tokens);
+        self.tokens += tokens;
+    }
+
+    /// Whether what there is so far is only the beginning of the section that comes.
+    fn leads_into(&self, next: &Section) -> bool {
+        let only_labels = self.blocks.iter().all(|p| p.block.kind.is_label());
+        (only_labels || self.tokens <= TINY_SECTION_TOKENS) && next.path.starts_with(&self.path)
+    }
+
+    /// The last blocks with their sizes, from the last one on.
+    fn last(&self, count: usize) -> Vec<(Span, usize)> {
+        let last = self.blocks.iter().zip(&self.sizes).rev().take(count);
+        last.map(|(piece, tokens)| (piece.block.span, *tokens)).collect()
+    }
+
+    /// Blocks of the segment before, as many as fit.
+    fn read_again(&mut self, last: Vec<(Span, usize)>, room: usize) {
+        for (span, tokens) in last {
+            if self.tokens + tokens > room {
+                break;
+            }
+            self.tokens += tokens;
+            self.lead = Some(self.lead.map_or(span, |lead| lead.cover(span)));
+        }
+    }
+
+    fn flush(&mut self, out: &mut Vec<Segment>, places: &[Place]) {
+        self.tokens = 0;
+        self.sizes.clear();
+        let lead = self.lead.take();
+        if self.blocks.is_empty() {
+            return;
+        }
+        let blocks = std::mem::take(&mut self.blocks);
+        let shown = |p: &Piece| p.shown.as_ref().map_or_else(Vec::new, super::section::Shown::spans);
+        let blocks = blocks.iter().map(|p| (p.block, shown(p))).collect();
+        out.push(Segment { lead, ..assembled(&self.path, blocks, places) });
+    }
+}
+
+/// A segment of blocks, each with what has to be shown before it, outermost first.
+pub(super) fn assembled(
+    path: &[(Span, ContextKind)],
+    blocks: Vec<(Block, Vec<(Span, ContextKind)>)>,
+    places: &[Place],
+) -> Segment {
+    let end = blocks.len() as u32;
+    let mut context: Vec<ContextSpan> =
+        path.iter().map(|(span, kind)| ContextSpan { span: *span, kind: *kind, first: 0, end }).collect();
+    let named = context.len();
+    for (n, (block, shown)) in blocks.iter().enumerate() {
+        // What does not stand before the block is no context of it: parts of broken syntax may overlap.
+        let before = |(span, _): &&(Span, ContextKind)| !span.is_empty() && span.end <= block.span.start;
+        for (span, kind) in shown.iter().filter(before) {
+            let known = context[named..].iter_mut().rev().find(|c| c.span == *span && c.end as usize == n);
+            match known {
+                Some(known) => known.end += 1,
+                None => context.push(ContextSpan { span: *span, kind: *kind, first: n as u32, end: n as u32 + 1 }),
+            }
+        }
+    }
+    let blocks: Vec<Block> = blocks.into_iter().map(|(block, _)| block).collect();
+    let mut segment = Segment { blocks, context, ..Segment::default() };
+    segment.places = within(places, segment.span()).to_vec();
+    segment
+}
+
+/// The places that a span touches: the last that begins before it, and those that begin inside.
+fn within(places: &[Place], span: Span) -> &[Place] {
+    let first = places.partition_point(|p| p.from <= span.start).saturating_sub(1);
+    let end = places.partition_point(|p| p.from < span.end);
+    places.get(first..end).unwrap_or_default()
 }
 
 /// Blocks with their tokens; those over the limit are cut.
 fn sized_blocks(text: &str, pieces: &[Piece], limits: Limits, measure: Measure<'_>) -> Vec<(Piece, usize)> {
-    let limit = limits.block.min(limits.segment).max(1);
+    let limit = limits.of_block();
     let mut out = Vec::with_capacity(pieces.len());
     for piece in pieces {
         let span = piece.block.span;
         let slice = &text[span.range()];
         // A token has at least one byte of text, so short blocks need no second look.
-        let tokens = if slice.len() <= CUT_WINDOW { measure(slice) } else { usize::MAX };
+        let measured = || if slice.len() <= CUT_WINDOW { measure(slice) } else { usize::MAX };
+        let tokens = piece.tokens.filter(|tokens| *tokens <= limit).unwrap_or_else(measured);
         if tokens <= limit {
-            out.push((*piece, tokens));
+            out.push((piece.clone(), tokens));
             continue;
         }
         for (n, (part, tokens)) in cut(text, span, limit, measure).into_iter().enumerate() {
-            out.push((Piece::new(part, piece.block.kind, piece.opens && n == 0), tokens));
+            let part = Piece::new(part, piece.block.kind, piece.opens && n == 0).after(piece.shown.as_ref());
+            out.push((part, tokens));
         }
     }
     out

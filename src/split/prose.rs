@@ -1,57 +1,53 @@
-//! Plain prose: paragraphs by blank lines, list items by their markers, sentences inside.
+//! Plain prose: paragraphs by blank lines, list items by their markers, headings by what underlines them.
 
-use super::sentence::sentences;
-use super::{Piece, Section};
-use crate::document::BlockKind;
+use super::lines::{Line, cover, is_rule, lines};
+use crate::extract::shape::is_item;
+use crate::extract::{Part, PartKind};
 use crate::span::Span;
 
-pub(super) fn sections(text: &str, span: Span) -> Vec<Section> {
-    vec![Section { context: Vec::new(), blocks: pieces(text, span) }]
-}
+/// Longest line that is a heading if it is underlined, in bytes.
+const MAX_HEADING_BYTES: usize = 120;
+/// Every so many columns of indentation are a level of a list.
+const COLUMNS_PER_LEVEL: usize = 2;
+/// Deepest level of a list.
+const MAX_LIST_DEPTH: usize = 32;
 
-/// The sentences and list items of a stretch of prose.
-pub(super) fn pieces(text: &str, span: Span) -> Vec<Piece> {
+/// The parts of a stretch of prose.
+pub(super) fn parts(text: &str, span: Span) -> Vec<Part> {
+    let lines: Vec<Line<'_>> = lines(text, span).collect();
     let mut out = Vec::new();
-    let mut found = Vec::new();
-    let mut paragraph: Option<(Span, BlockKind)> = None;
-    let mut flush = |paragraph: &mut Option<(Span, BlockKind)>| {
-        let Some((span, kind)) = paragraph.take() else { return };
-        found.clear();
-        sentences(text, span, &mut found);
-        out.extend(found.iter().enumerate().map(|(n, s)| Piece::new(*s, kind, n == 0)));
-    };
-    let mut at = span.start as usize;
-    for line in text[span.range()].split_inclusive('\n') {
-        let here = Span::new(at, at + line.len());
-        at += line.len();
-        if line.trim().is_empty() {
-            flush(&mut paragraph);
-        } else if is_list_line(line) {
-            flush(&mut paragraph);
-            paragraph = Some((here, BlockKind::ListItem));
-        } else {
-            paragraph = Some(paragraph.map_or((here, BlockKind::Sentence), |(p, kind)| (p.cover(here), kind)));
+    let mut open: Option<(usize, PartKind)> = None; // first line and role of the paragraph being read
+    let mut base = 0; // indentation of the list's first item
+    for (n, line) in lines.iter().enumerate() {
+        let mut flush = |open: &mut Option<(usize, PartKind)>| {
+            let Some((first, kind)) = open.take() else { return };
+            out.push(Part::new(cover(&lines[first..n]), kind));
+        };
+        if line.is_blank() {
+            flush(&mut open);
+        } else if is_item(line.text) {
+            let follows = matches!(open, Some((_, PartKind::Item(_))));
+            flush(&mut open);
+            if !follows && !matches!(out.last(), Some(Part { kind: PartKind::Item(_), .. })) {
+                base = line.indent();
+            }
+            let level = 1 + line.indent().saturating_sub(base) / COLUMNS_PER_LEVEL;
+            open = Some((n, PartKind::Item(level.min(MAX_LIST_DEPTH) as u8)));
+        } else if let Some((first, PartKind::Paragraph)) = open
+            && first + 1 == n
+            && lines[first].text.len() <= MAX_HEADING_BYTES
+            && is_rule(line.text, "=-", 3)
+            && line.trimmed().len() + 2 >= lines[first].trimmed().chars().count()
+        {
+            let level = if line.trimmed().starts_with('=') { 1 } else { 2 };
+            out.push(Part::new(cover(&lines[first..=n]), PartKind::Heading(level)));
+            open = None;
+        } else if open.is_none() {
+            open = Some((n, PartKind::Paragraph));
         }
     }
-    flush(&mut paragraph);
+    if let Some((first, kind)) = open {
+        out.push(Part::new(cover(&lines[first..]), kind));
+    }
     out
-}
-
-/// `- `, `* `, `• `, `1. `, `2) `, `(a) `.
-pub(super) fn is_list_line(line: &str) -> bool {
-    let line = line.trim_start();
-    let Some((marker, rest)) = line.split_once(char::is_whitespace) else { return false };
-    if rest.trim().is_empty() {
-        return false;
-    }
-    match marker {
-        "-" | "*" | "+" | "•" | "–" => true,
-        _ => {
-            let inner = marker.trim_start_matches('(').trim_end_matches(['.', ')']);
-            inner.len() < marker.len()
-                && !inner.is_empty()
-                && inner.len() <= 3
-                && (inner.chars().all(|c| c.is_ascii_digit()) || (marker.starts_with('(') && inner.len() == 1))
-        }
-    }
 }

@@ -3,16 +3,8 @@
 use icu_segmenter::options::SentenceBreakInvariantOptions;
 use icu_segmenter::{SentenceSegmenter, SentenceSegmenterBorrowed};
 
+use super::abbreviations;
 use crate::span::Span;
-
-/// Abbreviations after which a full stop seldom ends a sentence; compared without case.
-const ABBREVIATIONS: &[&str] = &[
-    "dr", "mr", "mrs", "ms", "prof", "sr", "jr", "st", "mt", "vs", "etc", "e.g", "i.e", "cf", "al", "fig", "figs",
-    "eq", "no", "nos", "vol", "pp", "p", "ca", "approx", "inc", "ltd", "co", "corp", "dept", "est", "gen", "col",
-    "sgt", "capt", "lt", "rev", "hon", "gov", "sen", "rep", "pres", "jan", "feb", "mar", "apr", "jun", "jul", "aug",
-    "sep", "sept", "oct", "nov", "dec", "u.s", "u.k", "u.n", "a.m", "p.m", "ed", "eds", "sec", "ch", "art", "nr",
-    "bzw", "z.b", "d.h", "usw", "evtl", "ggf", "vgl", "bspw", "str", "tel", "dipl", "ing",
-];
 
 /// A closing line of at most this many characters joins the sentence before it (`"`, `)`, `]`).
 const MAX_CLOSER_CHARS: usize = 3;
@@ -37,41 +29,154 @@ pub(super) fn sentences(text: &str, paragraph: Span, out: &mut Vec<Span>) {
     let mut breaks = segmenter().segment_str(line).skip(1).peekable();
     while let Some(end) = breaks.next() {
         let last = breaks.peek().is_none();
-        if !last && continues(&line[start..end], &line[end..]) {
+        let end = if last { end } else { start + without_opener(&line[start..end]) };
+        if !last && continues(&line[start..end], &line[end..], line) {
             continue;
         }
-        let span = Span::new(base + start, base + end).trim(text);
+        let mut from = start;
+        for length in missed_ends(&line[start..end]) {
+            push(text, base, Span::new(base + from, base + start + length), out);
+            from = start + length;
+        }
+        push(text, base, Span::new(base + from, base + end), out);
         start = end;
-        if span.is_empty() {
-            continue;
-        }
-        let piece = &text[span.range()];
-        let closer = piece.chars().count() <= MAX_CLOSER_CHARS && !piece.chars().any(char::is_alphanumeric);
-        match out.last_mut() {
-            Some(previous) if closer && previous.start as usize >= base => *previous = previous.cover(span),
-            _ => out.push(span),
-        }
     }
 }
 
-/// Whether the sentence goes on although UAX #29 would end it here.
-fn continues(sentence: &str, rest: &str) -> bool {
-    let body = sentence.trim_end();
-    let Some(body) = body.strip_suffix('.') else { return false };
-    if body.ends_with('.') {
-        // An ellipsis goes on where the next word is not capitalised.
-        return rest.trim_start().starts_with(char::is_lowercase);
+/// Adds a sentence; a mere closing bracket or quotation mark joins the one before it.
+fn push(text: &str, base: usize, span: Span, out: &mut Vec<Span>) {
+    let span = span.trim(text);
+    if span.is_empty() {
+        return;
     }
-    let word = body
-        .rsplit(|c: char| c.is_whitespace() || matches!(c, '(' | '[' | '"' | '“' | '„' | '\''))
-        .next()
-        .unwrap_or(body);
+    let piece = &text[span.range()];
+    let closer = piece.chars().count() <= MAX_CLOSER_CHARS && !piece.chars().any(char::is_alphanumeric);
+    match out.last_mut() {
+        Some(previous) if closer && previous.start as usize >= base => *previous = previous.cover(span),
+        _ => out.push(span),
+    }
+}
+
+/// The length of a sentence without the quotation mark or bracket that opens the next one: UAX #29 does not
+/// tell opening from closing ones.
+fn without_opener(sentence: &str) -> usize {
+    let closes = |c: char| match c {
+        '“' => sentence.contains('„'),
+        '«' => sentence.contains('»'),
+        _ => false,
+    };
+    let opens =
+        |c: char| matches!(c, '“' | '‘' | '«' | '「' | '『' | '（' | '《' | '【' | '(' | '[' | '„') && !closes(c);
+    let bare = sentence.trim_end().trim_end_matches(opens);
+    if bare.is_empty() { sentence.len() } else { bare.len() }
+}
+
+/// Whether the sentence goes on although UAX #29 would end it here.
+fn continues(sentence: &str, rest: &str, paragraph: &str) -> bool {
+    let body = sentence.trim_end();
+    let next = rest.trim_start();
+    let bare = body.trim_end_matches(CLOSERS);
+    let quoted = bare.len() < body.len();
+    let spaced = body.len() < sentence.len() || next.len() < rest.len();
+    if (quoted && speaks_on(next, spaced)) || (next.starts_with('»') && sentence.contains('«')) {
+        return true;
+    }
+    // An image of Markdown: `[![Build](...)](...)`.
+    if bare.ends_with('!') && !spaced && next.starts_with('[') {
+        return true;
+    }
+    // `Yahoo! was founded`, `"Stop!" she cried`, `«Why?» — she asked`.
+    if bare.ends_with(['!', '?']) || (quoted && bare.ends_with(['.', '…'])) {
+        return begins_small(next.trim_start_matches(['—', '–', '-', ' ']));
+    }
+    let Some(before) = body.strip_suffix('.') else { return false };
+    if before.ends_with('.') {
+        // An ellipsis goes on where the next word is not capitalised.
+        return begins_small(next);
+    }
+    after_full_stop(before, next, paragraph)
+}
+
+/// Whether a sentence goes on after a full stop: abbreviations, initials, ordinals.
+fn after_full_stop(before: &str, next: &str, paragraph: &str) -> bool {
+    let opening = |c: char| c.is_whitespace() || matches!(c, '(' | '[' | '"' | '“' | '„' | '\'' | '«' | '/' | '§');
+    let word = before.rsplit(opening).next().unwrap_or(before);
+    let following: &str = next.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     if word.is_empty() {
         return false;
     }
-    let initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
-    let list_number = word == body.trim() && word.chars().all(|c| c.is_ascii_digit()) && word.len() <= 3;
-    initial || list_number || ABBREVIATIONS.iter().any(|a| a.eq_ignore_ascii_case(word))
+    let before_number = next.starts_with(|c: char| c.is_numeric());
+    if word.chars().all(|c| c.is_ascii_digit()) {
+        let list_number = word == before.trim() && word.len() <= 3;
+        let noun_follows = !before_number && !abbreviations::starts_sentences(following);
+        let ordinal = word.len() <= 2 && noun_follows && abbreviations::is_german(paragraph);
+        return list_number || ordinal;
+    }
+    let letters = word.split('.').all(|part| part.chars().count() == 1 && part.chars().all(char::is_alphabetic));
+    if letters {
+        // Initials and the like: `J. R. Jones`, `U.S. Army`, but `at 5 p.m. Then`, `vitamin C. It`.
+        let small = word.contains('.') && begins_small(word);
+        return before_number || (!small && !abbreviations::starts_sentences(following));
+    }
+    abbreviations::before_words(word) || (before_number && abbreviations::before_numbers(word))
+}
+
+/// Closing quotation marks and brackets.
+const CLOSERS: [char; 13] = ['"', '”', '’', '\'', '»', '“', ')', ']', '」', '』', '）', '》', ' '];
+
+fn begins_small(text: &str) -> bool {
+    // Georgian's everyday letters count as small ones, and have no capitals to begin with.
+    text.chars().next().is_some_and(|c| c.is_lowercase() && !('\u{10d0}'..='\u{10ff}').contains(&c))
+}
+
+/// Whether the words after a quotation belong to it: `「…。」と言った`, `“…？”她问`, `"…."라고`.
+fn speaks_on(next: &str, spaced: bool) -> bool {
+    let Some(first) = next.chars().next() else { return false };
+    match first {
+        'と' | 'っ' => true,
+        '\u{ac00}'..='\u{d7a3}' => !spaced,
+        '\u{4e00}'..='\u{9fff}' => {
+            // Who says so, in a few characters.
+            next.chars()
+                .take(5)
+                .take_while(|c| !matches!(c, '，' | '。' | '“' | '：'))
+                .any(|c| "说問问道喊叫答曰想言".contains(c))
+        }
+        _ => false,
+    }
+}
+
+/// Ends that UAX #29 does not know, as lengths: Greek's question mark, Chinese ellipses.
+fn missed_ends(sentence: &str) -> Vec<usize> {
+    if !sentence.contains([';', '\u{37e}', '…']) {
+        return Vec::new();
+    }
+    let mut out = Vec::new();
+    let mut characters = sentence.char_indices().peekable();
+    let mut before = ' ';
+    while let Some((at, c)) = characters.next() {
+        let next = characters.peek().map(|(_, c)| *c);
+        let end = at + c.len_utf8();
+        let ends = match c {
+            ';' | '\u{37e}' => {
+                let then = sentence[end..].trim_start().chars().next();
+                is_greek(before)
+                    && next.is_some_and(char::is_whitespace)
+                    && then.is_some_and(|c| is_greek(c) && c.is_uppercase())
+            }
+            '…' => before == '…' && next.is_some_and(|c| ('\u{3040}'..='\u{9fff}').contains(&c)),
+            _ => false,
+        };
+        if ends {
+            out.push(end);
+        }
+        before = c;
+    }
+    out
+}
+
+fn is_greek(c: char) -> bool {
+    ('\u{370}'..='\u{3ff}').contains(&c) || ('\u{1f00}'..='\u{1fff}').contains(&c)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Makes a splitter's output lossless: blocks tile the text up to whitespace.
 
-use super::{Piece, Section};
+use super::section::{Piece, Section};
 use crate::document::BlockKind;
 use crate::span::Span;
 
@@ -23,6 +23,9 @@ pub(super) fn complete(text: &str, sections: Vec<Section>) -> Vec<Section> {
                 continue;
             }
             let gap = trim(text, Span::new(done, span.start as usize));
+            if piece.block.span.trim(text) != span {
+                piece.tokens = None; // it lost what another block has
+            }
             piece.block.span = span;
             if !gap.is_empty() {
                 let between = &text[gap.end as usize..span.start as usize];
@@ -30,13 +33,14 @@ pub(super) fn complete(text: &str, sections: Vec<Section>) -> Vec<Section> {
                     blocks.push(Piece::new(gap, BlockKind::Sentence, true));
                 } else {
                     piece.block.span = gap.cover(span);
+                    piece.tokens = None;
                 }
             }
             done = span.end as usize;
             blocks.push(piece);
         }
         if !blocks.is_empty() {
-            out.push(Section { context: section.context, blocks });
+            out.push(Section { path: section.path, blocks });
         }
     }
     let rest = trim(text, Span::new(done, text.len()));
@@ -44,7 +48,7 @@ pub(super) fn complete(text: &str, sections: Vec<Section>) -> Vec<Section> {
         let piece = Piece::new(rest, BlockKind::Sentence, true);
         match out.last_mut() {
             Some(last) => last.blocks.push(piece),
-            None => out.push(Section { context: Vec::new(), blocks: vec![piece] }),
+            None => out.push(Section { path: Vec::new(), blocks: vec![piece] }),
         }
     }
     out

@@ -32,12 +32,14 @@ fn folder() -> tempfile::TempDir {
     write("docs/picture.txt", &[0u8, 1, 2, 3, 255, 254, 0, 0, 7, 0]);
     write("docs/empty.txt", b"");
     write("docs/latin1.txt", b"caf\xe9 au lait");
+    write("docs/secret.pdf", include_bytes!("../data/split/documents/encrypted.pdf"));
     directory
 }
 
 /// Every excerpt is the slice of its file that it says it is.
 fn check_excerpts(directory: &Path, response: &Value) {
-    for excerpt in response["excerpts"].as_array().unwrap() {
+    let is_file = |e: &&Value| e["document_id"] != "docs/latin1.txt"; // whose text was decoded
+    for excerpt in response["excerpts"].as_array().unwrap().iter().filter(is_file) {
         let file = fs::read(directory.join(excerpt["document_id"].as_str().unwrap())).unwrap();
         let (start, end) = (excerpt["start"].as_u64().unwrap() as usize, excerpt["end"].as_u64().unwrap() as usize);
         assert_eq!(std::str::from_utf8(&file[start..end]).unwrap(), excerpt["text"].as_str().unwrap());
@@ -49,14 +51,14 @@ fn a_folder_is_ingested_and_answers_with_citations() {
     let directory = folder();
     let d = directory.path();
     let summary = json(d, &["ingest", "docs", "src", "ignored", "--format", "json"]);
-    assert_eq!((summary["new"].as_u64(), summary["failed"].as_array().map(Vec::len)), (Some(4), Some(0)), "{summary}");
+    assert_eq!((summary["new"].as_u64(), summary["failed"].as_array().map(Vec::len)), (Some(5), Some(0)), "{summary}");
     let mut skipped: Vec<&str> =
         summary["skipped"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap()).collect();
     skipped.sort_unstable();
-    assert_eq!(skipped, ["docs/empty.txt", "docs/latin1.txt", "docs/picture.txt"], "{summary}");
+    assert_eq!(skipped, ["docs/empty.txt", "docs/picture.txt", "docs/secret.pdf"], "{summary}");
 
     let again = json(d, &["ingest", "docs", "src", "--format", "json"]);
-    assert_eq!(again["unchanged"], 3, "{again}");
+    assert_eq!(again["unchanged"], 4, "{again}");
     fs::write(d.join("src/press.rs"), "pub fn press() {}\n").unwrap();
     let changed = json(d, &["ingest", "src", "--format", "json"]);
     assert_eq!(changed["changed"], 1, "{changed}");
@@ -81,8 +83,8 @@ fn a_folder_is_ingested_and_answers_with_citations() {
     let wider = succeed(d, &["expand", "docs/history.txt", &start, &end, "--blocks", "5"]);
     assert_eq!(wider.trim(), fs::read_to_string(d.join("docs/history.txt")).unwrap());
 
-    assert_eq!(json(d, &["documents", "list", "--format", "json"])["documents"].as_array().unwrap().len(), 4);
-    assert_eq!(succeed(d, &["documents", "delete", "--prefix", "docs/"]).trim(), "2 deleted");
+    assert_eq!(json(d, &["documents", "list", "--format", "json"])["documents"].as_array().unwrap().len(), 5);
+    assert_eq!(succeed(d, &["documents", "delete", "--prefix", "docs/"]).trim(), "3 deleted");
     let left = json(d, &["documents", "list", "--format", "json"]);
     assert_eq!(left["documents"].as_array().unwrap().len(), 2, "{left}");
 }
@@ -145,7 +147,7 @@ fn what_is_wrong_is_said_in_one_line() {
         (&["--budget", "9", "--filter", "{\"is\":1}"], 2, "\"is\" is no condition"),
         (&["--budget", "9", "missing.txt"], 2, "missing.txt: No such file"),
         (&["--budget", "9", "docs/picture.txt"], 1, "binary data, not text"),
-        (&["--budget", "9", "docs/latin1.txt"], 1, "invalid UTF-8 at byte 3"),
+        (&["--budget", "9", "docs/secret.pdf"], 1, "encrypted: save it without a password"),
         (&["--budget", "9", "docs/empty.txt"], 1, "empty: there is no text"),
         (&["--budget", "9", "--temperature", "3"], 2, "encoder.temperature: 3 is outside 0.5 to 1.0"),
         (&["--budget", "9", "--precision", "fp8"], 2, "use auto, fp32, int8 or bf16"),
@@ -160,7 +162,7 @@ fn what_is_wrong_is_said_in_one_line() {
     assert_eq!(fail(d, &["compress", "--qeury", "x"]).0, 2);
     assert_eq!(fail(d, &["compres"]).0, 2);
     assert_eq!(fail(d, &["documents", "get", "nothing"]).0, 1);
-    assert_eq!(fail(d, &["ingest", "docs/*.pdf"]).0, 2);
+    assert_eq!(fail(d, &["ingest", "docs/*.xyz"]).0, 2);
     // A minimum that is stated is enough.
     let said = ask(&["--budget", "3"]).1;
     let minimum = said.rsplit(' ').next().unwrap();
@@ -215,7 +217,42 @@ fn a_file_that_can_not_be_read_fails_alone() {
     std::os::unix::fs::symlink(d.join("gone"), d.join("docs/link.txt")).unwrap();
     let output = run(d, &["ingest", "docs", "--format", "json"]);
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(summary["new"], 2, "{summary}");
+    assert_eq!(summary["new"], 3, "{summary}");
+}
+
+#[test]
+fn overlap_and_semantic_boundaries_are_settings_of_the_collection() {
+    let directory = folder();
+    let d = directory.path();
+    // Each fits a segment with room for some of the other: one cut is enough, and only the subject says where.
+    let cooking = "Cooks press food through a sieve. The sieve is fine. Food falls into the bowl. ".repeat(6);
+    let ships = "Ships sail over the sea. The wind fills their sails. A captain steers to the harbour. ".repeat(7);
+    fs::write(d.join("both.txt"), format!("{cooking}{ships}")).unwrap();
+    let shown = json(d, &["collections", "create", "semantic", "--semantic", "--format", "json"]);
+    assert_eq!((shown["boundaries"].as_str(), shown["overlap"].as_u64()), (Some("semantic"), Some(0)));
+    let shown = json(d, &["collections", "create", "shared", "--overlap", "2", "--format", "json"]);
+    assert_eq!((shown["boundaries"].as_str(), shown["overlap"].as_u64()), (Some("structure"), Some(2)));
+    for collection in ["semantic", "shared"] {
+        succeed(d, &["ingest", "both.txt", "--collection", collection]);
+        let found =
+            json(d, &["retrieve", "--query", "captain", "--collection", collection, "-n", "9", "--format", "json"]);
+        let mut ends: Vec<(u64, u64)> = found["segments"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| (s["start"].as_u64().unwrap(), s["end"].as_u64().unwrap()))
+            .collect();
+        ends.sort_unstable();
+        assert!(ends.len() > 1 && ends.windows(2).all(|w| w[0].1 < w[1].0), "segments do not overlap: {ends:?}");
+        if collection == "semantic" {
+            let change = cooking.trim_end().len() as u64;
+            assert!(ends.iter().any(|e| e.1 == change), "a segment ends where the subject changes: {ends:?}, {change}");
+        }
+    }
+    assert!(
+        fail(d, &["collections", "create", "x", "--overlap", "17"]).1.contains("overlap: 17 is over the limit of 16")
+    );
+    assert_eq!(fail(d, &["collections", "create", "x", "--overlap", "1", "--semantic"]).0, 2);
 }
 
 #[test]

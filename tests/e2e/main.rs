@@ -6,4 +6,5 @@ mod cli;
 mod crash;
 mod python;
 mod server;
+mod split;
 mod support;

@@ -78,7 +78,10 @@ async fn documents_in_chunks_and_protocol_errors() {
     parts.extend([
         Part::End(EndDocument {}),
         begin("latin1"),
-        Part::Chunk(b"caf\xe9".to_vec()),
+        Part::Chunk(b"caf\xe9 au lait".to_vec()),
+        Part::End(EndDocument {}),
+        begin("broken.pdf"),
+        Part::Chunk(b"%PDF-1.7 and nothing more".to_vec()),
         Part::End(EndDocument {}),
     ]);
     let stream = tokio_stream::iter(parts.into_iter().map(part).collect::<Vec<_>>());
@@ -86,7 +89,9 @@ async fn documents_in_chunks_and_protocol_errors() {
     let whole = responses.message().await.unwrap().unwrap();
     assert_eq!((whole.document_id.as_str(), whole.outcome()), ("whole", IngestOutcome::Created));
     let latin1 = responses.message().await.unwrap().unwrap();
-    assert!(latin1.error.unwrap().message.contains("invalid UTF-8 at byte 3"));
+    assert_eq!(latin1.outcome(), IngestOutcome::Created, "other encodings are detected");
+    let broken = responses.message().await.unwrap().unwrap();
+    assert!(broken.error.unwrap().message.contains("not a PDF"));
     let request = ExpandRequest {
         collection: "chunks".into(),
         document_id: "whole".into(),

@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Retrieve(RetrieveArgs),
     /// Show more text around an excerpt
     Expand(ExpandArgs),
+    /// Show how files are split into blocks and segments
+    Split(SplitArgs),
     /// Count tokens of files or standard input
     Tokens(TokensArgs),
     /// Show and delete documents
@@ -211,6 +213,28 @@ pub(crate) struct ExpandArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct SplitArgs {
+    /// Files, or - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) paths: Vec<String>,
+    /// Most tokens of a segment
+    #[arg(long, value_name = "TOKENS", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_tokens: u32,
+    /// Most tokens of a block
+    #[arg(long, value_name = "TOKENS", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_block_tokens: u32,
+    /// Blocks at the end of a segment that are also read with the next one
+    #[arg(long, value_name = "BLOCKS", default_value_t = 0)]
+    pub(crate) overlap: usize,
+    /// Whose tokens, as for compress
+    #[arg(long, default_value = "o200k_base")]
+    pub(crate) tokenizer: String,
+    /// What the files are, where name and content do not say: a media type, an extension or a language
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct TokensArgs {
     /// Files, or - for standard input
     #[arg(required = true, value_name = "PATH")]
@@ -268,6 +292,12 @@ pub(crate) enum CollectionsCommand {
         /// Make block vectors from one pass per segment: cheaper to ingest, some answers fewer
         #[arg(long)]
         pooled: bool,
+        /// End segments where neighbouring blocks have least in common
+        #[arg(long, conflicts_with_all = ["pooled", "overlap"])]
+        semantic: bool,
+        /// Blocks that a segment shares with the one before it, for encoding and searching
+        #[arg(long, value_name = "BLOCKS", default_value_t = 0)]
+        overlap: u32,
     },
     /// Delete a collection with everything in it
     Delete {

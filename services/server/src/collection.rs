@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tamis::document::TenantId;
-use tamis::error::Result;
-use tamis::index::{BlockVectors, CollectionInfo};
+use tamis::error::{Error, Result};
+use tamis::index::{BlockVectors, Boundaries, CollectionInfo, CollectionSettings};
 use tamis::ingest::settings_for;
 use tonic::{Request, Response, Status};
 
@@ -36,6 +36,33 @@ impl Collections {
     }
 }
 
+/// Most blocks that segments share.
+const MAX_OVERLAP: u8 = 16;
+
+/// The settings that a request asks for.
+fn settings(app: &App, wanted: &v1::CreateCollectionRequest) -> Result<CollectionSettings> {
+    let vectors = match wanted.block_vectors() {
+        v1::BlockVectors::Pooled => BlockVectors::Pooled,
+        _ => BlockVectors::Separate,
+    };
+    let boundaries = match wanted.boundaries() {
+        v1::Boundaries::Semantic => Boundaries::Semantic,
+        _ => Boundaries::Structure,
+    };
+    let overlap = u8::try_from(wanted.overlap).ok().filter(|n| *n <= MAX_OVERLAP).ok_or(Error::LimitExceeded {
+        field: "overlap",
+        limit: MAX_OVERLAP.into(),
+        actual: wanted.overlap.into(),
+    })?;
+    if boundaries == Boundaries::Semantic && vectors == BlockVectors::Pooled {
+        return Err(Error::invalid("boundaries", "semantic boundaries need block_vectors separate"));
+    }
+    if boundaries == Boundaries::Semantic && overlap > 0 {
+        return Err(Error::invalid("overlap", "must be 0 with semantic boundaries"));
+    }
+    Ok(CollectionSettings { boundaries, overlap, ..settings_for(app.encoder.as_ref(), vectors) })
+}
+
 fn wire(info: &CollectionInfo) -> v1::Collection {
     let block_vectors = match info.settings.block_vectors {
         BlockVectors::Separate => v1::BlockVectors::Separate,
@@ -48,6 +75,11 @@ fn wire(info: &CollectionInfo) -> v1::Collection {
         documents: info.documents,
         segments: info.segments,
         bytes: info.bytes,
+        boundaries: match info.settings.boundaries {
+            Boundaries::Structure => v1::Boundaries::Structure.into(),
+            Boundaries::Semantic => v1::Boundaries::Semantic.into(),
+        },
+        overlap: info.settings.overlap.into(),
     }
 }
 
@@ -57,15 +89,11 @@ impl CollectionService for Collections {
         &self,
         request: Request<v1::CreateCollectionRequest>,
     ) -> std::result::Result<Response<v1::CreateCollectionResponse>, Status> {
-        let (name, vectors) = (request.get_ref().name.clone(), request.get_ref().block_vectors());
+        let wanted = request.get_ref().clone();
         let info = self
             .on_index(&request, move |app, tenant| {
-                let scope = tamis::index::Scope::new(tenant.clone(), name.parse()?);
-                let vectors = match vectors {
-                    v1::BlockVectors::Pooled => BlockVectors::Pooled,
-                    _ => BlockVectors::Separate,
-                };
-                app.index.create_collection(&scope, &settings_for(app.encoder.as_ref(), vectors))?;
+                let scope = tamis::index::Scope::new(tenant.clone(), wanted.name.parse()?);
+                app.index.create_collection(&scope, &settings(app, &wanted)?)?;
                 app.index.collection(&scope)
             })
             .await?;

@@ -102,6 +102,12 @@ fn excerpts(context: &Context) -> Vec<v1::Excerpt> {
             tokens: e.tokens.0,
             score: e.score,
             heading: e.heading.clone(),
+            place: e.place.clone(),
+            context: e
+                .context
+                .iter()
+                .map(|q| v1::Quote { span: Some(convert::span(q.span)), text: q.text.clone() })
+                .collect(),
         })
         .collect()
 }
@@ -157,6 +163,7 @@ impl ContextService for Contexts {
                     dense_rank: c.dense_rank,
                     lexical_rank: c.lexical_rank,
                     heading: c.stored.heading.clone(),
+                    place: c.stored.segment.place(span).to_owned(),
                 }
             })
             .collect();

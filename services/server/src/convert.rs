@@ -1,6 +1,6 @@
 //! Documents, metadata and filters between wire and library.
 
-use tamis::document::{Document, Metadata, MetadataValue};
+use tamis::document::{Content, Document, Metadata, MetadataValue};
 use tamis::error::{Error, Result};
 use tamis::index::{DocumentHead, Filter, filter};
 use tamis::span::Span;
@@ -13,13 +13,18 @@ pub(crate) fn document(wire: v1::Document, fallback_id: Option<String>) -> Resul
         Some(id) if wire.id.is_empty() => id,
         _ => wire.id,
     };
+    let content = match (wire.text.is_empty(), wire.content.is_empty()) {
+        (_, true) => Content::Text(wire.text),
+        (true, false) => Content::Bytes(wire.content),
+        (false, false) => return Err(Error::invalid("document.content", "a document has text or content, not both")),
+    };
     Ok(Document {
         id: id.parse()?,
         uri: wire.uri,
         title: wire.title,
         media_type: wire.media_type,
         metadata: metadata(wire.metadata)?,
-        text: wire.text,
+        content,
     })
 }
 

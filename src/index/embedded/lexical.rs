@@ -145,7 +145,7 @@ impl Lexical {
 
 /// What is searched of a segment: title, heading path, text.
 pub(super) fn body(title: &str, stored: &StoredSegment) -> String {
-    format!("{title}\n{}\n{}", stored.heading, stored.text)
+    format!("{title}\n{}\n{}\n{}", stored.heading, stored.lead, stored.text)
 }
 
 /// A committed state.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::index::{CollectionSettings, DocumentHead, Scope, StoredSegment};
 
 /// Format of the tables below; changes when old stores can't be read any more.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Name of the file in the store's directory.
 const FILE: &str = "truth.redb";
 /// Pages that redb may keep in memory.

@@ -52,6 +52,7 @@ pub(super) fn document(line: &str) -> std::result::Result<Document, String> {
         // JSON lines hold passages, not files: their ids say nothing about what is in them.
         media_type: if input.media_type.is_empty() { "text/plain".into() } else { input.media_type },
         metadata: metadata.collect::<std::result::Result<_, String>>()?,
+        ..Document::default()
     })
 }
 

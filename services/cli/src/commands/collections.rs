@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tamis_proto::v1::{
-    BlockVectors, Collection, CreateCollectionRequest, DeleteCollectionRequest, GetCollectionRequest,
+    BlockVectors, Boundaries, Collection, CreateCollectionRequest, DeleteCollectionRequest, GetCollectionRequest,
     ListCollectionsRequest,
 };
 
@@ -32,9 +32,11 @@ pub(crate) async fn run(global: &Global, command: CollectionsCommand) -> Result 
         CollectionsCommand::Get { name } => {
             show(client.get_collection(GetCollectionRequest { name }).await?.into_inner().collection)?;
         }
-        CollectionsCommand::Create { name, pooled } => {
+        CollectionsCommand::Create { name, pooled, semantic, overlap } => {
             let vectors = if pooled { BlockVectors::Pooled } else { BlockVectors::Separate };
-            let request = CreateCollectionRequest { name, block_vectors: vectors.into() };
+            let boundaries = if semantic { Boundaries::Semantic } else { Boundaries::Structure };
+            let (block_vectors, boundaries) = (vectors.into(), boundaries.into());
+            let request = CreateCollectionRequest { name, block_vectors, boundaries, overlap };
             show(client.create_collection(request).await?.into_inner().collection)?;
         }
         CollectionsCommand::Delete { name } => {
@@ -51,8 +53,9 @@ fn to_text(c: &Collection) -> String {
 
 fn to_json(c: &Collection) -> Value {
     let vectors = if c.block_vectors() == BlockVectors::Pooled { "pooled" } else { "separate" };
+    let boundaries = if c.boundaries() == Boundaries::Semantic { "semantic" } else { "structure" };
     json!({
-        "name": c.name, "fingerprint": c.fingerprint, "block_vectors": vectors, "documents": c.documents,
-        "segments": c.segments, "bytes": c.bytes,
+        "name": c.name, "fingerprint": c.fingerprint, "block_vectors": vectors, "boundaries": boundaries,
+        "overlap": c.overlap, "documents": c.documents, "segments": c.segments, "bytes": c.bytes,
     })
 }

@@ -1,7 +1,7 @@
 //! `tamis compress`: a question and a budget to a context.
 
 use serde_json::{Value, json};
-use tamis_proto::v1::{Budget, CompressRequest, CompressResponse, ContextFormat, ContextOrder};
+use tamis_proto::v1::{Budget, CompressRequest, CompressResponse, ContextFormat, ContextOrder, Quote};
 
 use super::{Corpus, line};
 use crate::args::{CompressArgs, Global, Order, OutputFormat, Render};
@@ -58,7 +58,7 @@ pub(super) fn to_json(response: &CompressResponse) -> Value {
             json!({
                 "document_id": e.document_id, "uri": e.uri, "revision": e.revision, "start": span.start,
                 "end": span.end, "text": e.text, "tokens": e.tokens, "score": rounded(f64::from(e.score), 1e4),
-                "heading": e.heading,
+                "heading": e.heading, "place": e.place, "context": e.context.iter().map(quote).collect::<Vec<_>>(),
             })
         })
         .collect();
@@ -102,4 +102,10 @@ fn stats_line(response: &CompressResponse) -> String {
         stats.candidates,
         stages.join(", ")
     )
+}
+
+/// Text shown before an excerpt, with its place in the document.
+fn quote(quote: &Quote) -> Value {
+    let span = quote.span.unwrap_or_default();
+    json!({"start": span.start, "end": span.end, "text": quote.text})
 }

@@ -106,7 +106,7 @@ pub(crate) fn inline(paths: &[String]) -> Result<Vec<Document>> {
                     .map_err(|e| Failure::Other(format!("{name}: {e}")))
                     .and_then(|mut file| document(name.clone(), &mut file));
                 match read {
-                    Ok(document) if document.text.trim().is_empty() && !named => {}
+                    Ok(document) if document.content.trim_ascii().is_empty() && !named => {}
                     Ok(document) => documents.push(document),
                     Err(e) if named => return Err(e),
                     Err(e) => crate::say!("skipped {name}: {e}"),
@@ -124,6 +124,12 @@ pub(crate) fn inline(paths: &[String]) -> Result<Vec<Document>> {
 fn document(name: String, source: &mut dyn Read) -> Result<Document> {
     let mut bytes = Vec::new();
     source.read_to_end(&mut bytes).map_err(|e| Failure::Other(format!("{name}: {e}")))?;
-    let text = tamis::extract::text(&name, bytes)?;
-    Ok(Document { id: name.clone(), uri: name, text, ..Document::default() })
+    if !tamis::extract::is_supported(&name, &bytes) {
+        return Err(Failure::Other(format!("{name}: binary data, not text")));
+    }
+    if tamis::extract::MediaType::guess(&name, &bytes).is_container() {
+        // One that can't be read must not fail the request for all the others.
+        tamis::extract::read_file(&name, bytes.clone())?;
+    }
+    Ok(Document { id: name.clone(), uri: name, content: bytes, ..Document::default() })
 }

@@ -173,7 +173,7 @@ impl Sender {
             self.bar.inc(length as u64);
             return self.skipped.push((name, "empty".into()));
         }
-        if tamis::extract::is_binary(&first) {
+        if !tamis::extract::is_supported(&name, &first) {
             self.bar.inc(size.max(length as u64));
             return self.skipped.push((name, "binary data, not text".into()));
         }

@@ -11,6 +11,7 @@ mod ingest;
 mod models;
 mod retrieve;
 mod serve;
+mod split;
 mod tokens;
 
 use std::io::Write;
@@ -31,6 +32,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         Command::Compress(args) => compress::run(&global, args).await,
         Command::Retrieve(args) => retrieve::run(&global, args).await,
         Command::Expand(args) => expand::run(&global, args).await,
+        Command::Split(args) => split::run(&global, &args),
         Command::Tokens(args) => tokens::run(&global, args).await,
         Command::Documents(command) => documents::run(&global, command).await,
         Command::Collections(command) => collections::run(&global, command).await,

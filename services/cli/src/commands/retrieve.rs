@@ -25,7 +25,7 @@ pub(crate) async fn run(global: &Global, args: RetrieveArgs) -> Result {
                 json!({
                     "document_id": s.document_id, "uri": s.uri, "revision": s.revision, "start": span.start,
                     "end": span.end, "text": s.text, "score": (s.score * 1e6).round() / 1e6,
-                    "dense_rank": s.dense_rank, "lexical_rank": s.lexical_rank, "heading": s.heading,
+                    "dense_rank": s.dense_rank, "lexical_rank": s.lexical_rank, "heading": s.heading, "place": s.place,
                 })
             })
             .collect();

@@ -22,8 +22,8 @@ pub(crate) async fn run(global: &Global, args: TokensArgs) -> Result {
         } else {
             bytes = std::fs::read(path).map_err(failed)?;
         }
-        let request =
-            CountTokensRequest { tokenizer: args.tokenizer.clone(), texts: vec![tamis::extract::text(path, bytes)?] };
+        let text = if bytes.is_empty() { String::new() } else { tamis::extract::read_file(path, bytes)?.text };
+        let request = CountTokensRequest { tokenizer: args.tokenizer.clone(), texts: vec![text] };
         let response = connection.contexts().max_encoding_message_size(usize::MAX).count_tokens(request).await?;
         let response = response.into_inner();
         estimated = response.estimated;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tamis::document::{Document, TenantId};
 use tamis::error::{Error, Result};
-use tamis::extract::{self, MAX_DOCUMENT_BYTES};
+use tamis::extract::MAX_DOCUMENT_BYTES;
 use tamis::index::{BlockVectors, Scope};
 use tamis::ingest::{Staged, settings_for};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -147,11 +147,9 @@ impl Reader {
                 Ok(())
             }
             (Part::Begin(document), false) => {
-                self.open = Some(Open {
-                    bytes: document.text.clone().into_bytes(),
-                    sent: document.text.len() as u64,
-                    document,
-                });
+                let mut bytes = document.text.clone().into_bytes();
+                bytes.extend_from_slice(&document.content);
+                self.open = Some(Open { sent: bytes.len() as u64, bytes, document });
                 Ok(())
             }
             (Part::Chunk(chunk), true) => {
@@ -216,7 +214,7 @@ impl Reader {
             (Ok(document), Some(scope)) => {
                 let (ingestor, scope) = (self.app.ingestor.clone(), scope.clone());
                 let deadline = tamis::deadline::Deadline::none();
-                let staging = move || ingestor.stage(&scope, &document, &deadline);
+                let staging = move || ingestor.stage(&scope, document, &deadline);
                 match self.app.documents.run_patiently(staging).await {
                     Ok(running) => Staging::Running(running),
                     Err(_) => Staging::Refused(Error::Cancelled),
@@ -236,7 +234,8 @@ impl Open {
             let limit = MAX_DOCUMENT_BYTES as u64;
             return Err(Error::LimitExceeded { field: "document.text", limit, actual: self.sent });
         }
-        let text = extract::text(&self.document.id, self.bytes)?;
-        convert::document(v1::Document { text, ..self.document }, None)
+        // Decoding and extraction are work for other threads.
+        let (text, content) = (String::new(), self.bytes);
+        convert::document(v1::Document { text, content, ..self.document }, None)
     }
 }
