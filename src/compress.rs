@@ -11,13 +11,13 @@ use std::time::Instant;
 
 use crate::deadline::Deadline;
 use crate::document::{Document, DocumentId, Revision};
-use crate::encode::{Encoder, Vector};
+use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::fit::{self, Budget, Context, Format, Order};
 use crate::index::inline::InlineIndex;
-use crate::index::{BlockVectors, DocumentHead, Filter, Index, Scope, View, terms};
+use crate::index::{BlockVectors, DocumentHead, Filter, Index, Scope, View};
 use crate::ingest;
-use crate::rank::{self, Candidate};
+use crate::rank::{self, Candidate, Question, Weights};
 use crate::span::Span;
 
 /// Longest question, in bytes.
@@ -83,13 +83,14 @@ impl Stats {
 pub struct Compressor {
     encoder: Arc<dyn Encoder>,
     index: Arc<dyn Index>,
+    weights: Weights,
 }
 
 impl Compressor {
-    /// A compressor over an encoder and an index.
+    /// A compressor over an encoder and an index, with the ranking that ships.
     #[must_use]
     pub fn new(encoder: Arc<dyn Encoder>, index: Arc<dyn Index>) -> Self {
-        Self { encoder, index }
+        Self { encoder, index, weights: Weights::shipped() }
     }
 
     /// The context that answers a question best under a budget.
@@ -106,26 +107,16 @@ impl Compressor {
         }
         let mut stats = Stats::default();
         let (view, filter) = stats.time("encode", || self.open(&request.corpus, deadline))?;
-        let query = stats.time("encode", || self.encoder.encode_query(&request.query, deadline))?;
-        let query_terms = terms::of_query(&request.query);
-
-        let limit = match request.corpus {
-            Corpus::Collection { .. } => candidates::for_budget(max_tokens),
-            Corpus::Inline(_) => usize::MAX, // all of it was encoded for this question
+        let question = stats.time("encode", || Question::new(&request.query, self.encoder.as_ref(), deadline))?;
+        let inline = matches!(request.corpus, Corpus::Inline(_));
+        let shape = Shape {
+            budget: &request.budget,
+            format: request.format,
+            order: request.order,
+            weights: &self.weights,
+            inline,
         };
-        let candidates = stats
-            .time("retrieve", || self.candidates(view.as_ref(), &query, &query_terms, &filter, limit, deadline))?;
-        let scores = stats.time("rank", || {
-            let statistics = view.statistics(&query_terms)?;
-            rank::score_blocks(&query, &query_terms, &statistics, &candidates, deadline)
-        })?;
-        let context = stats.time("fit", || {
-            let (sources, pieces) =
-                candidates::pieces(&candidates, &scores, matches!(request.corpus, Corpus::Inline(_)));
-            fit::fit(&sources, &pieces, &request.budget, request.format, request.order, deadline)
-        })?;
-        stats.candidates = candidates.len();
-        stats.candidate_tokens = candidates::tokens(&candidates, request.budget.tokenizer.as_ref());
+        let context = answer(view.as_ref(), &filter, &question, &shape, &mut stats, deadline)?;
         Ok((context, stats))
     }
 
@@ -142,8 +133,8 @@ impl Compressor {
             return Err(Error::LimitExceeded { field: "limit", limit: MAX_SEGMENTS as u64, actual: limit as u64 });
         }
         let (view, filter) = self.open(corpus, deadline)?;
-        let vector = self.encoder.encode_query(query, deadline)?;
-        self.candidates(view.as_ref(), &vector, &terms::of_query(query), &filter, limit, deadline)
+        let question = Question::new(query, self.encoder.as_ref(), deadline)?;
+        candidates(view.as_ref(), &filter, &question, limit, deadline)
     }
 
     /// More text around a span of a stored document: whole blocks on both sides.
@@ -195,31 +186,65 @@ impl Compressor {
                     });
                 }
                 let encoder = self.encoder.as_ref();
+                let settings = ingest::settings_for(encoder, BlockVectors::Separate);
                 let prepared = documents
                     .iter()
-                    .map(|d| ingest::prepare_inline(encoder, d, deadline))
+                    .map(|d| ingest::prepare_inline(encoder, d, &settings, deadline))
                     .collect::<Result<Vec<_>>>()?;
-                let settings = ingest::settings_for(encoder, BlockVectors::Separate);
                 Ok((Arc::new(InlineIndex::new(settings, prepared)), Filter::All))
             }
         }
     }
+}
 
-    fn candidates(
-        &self,
-        view: &dyn View,
-        query: &Vector,
-        query_terms: &[String],
-        filter: &Filter,
-        limit: usize,
-        deadline: &Deadline,
-    ) -> Result<Vec<Candidate>> {
-        let dense = view.dense(&query.pack(), filter, limit)?;
-        deadline.check("retrieve")?;
-        let lexical = view.lexical(query_terms, filter, limit)?;
-        deadline.check("retrieve")?;
-        rank::fuse(view, &dense, &lexical, limit)
-    }
+/// What a context has to look like.
+pub(crate) struct Shape<'a> {
+    pub(crate) budget: &'a Budget,
+    pub(crate) format: Format,
+    pub(crate) order: Order,
+    /// How features are weighed.
+    pub(crate) weights: &'a Weights,
+    /// The documents came with the request: all of them were encoded for it, and they have an order.
+    pub(crate) inline: bool,
+}
+
+/// Everything after encoding: retrieve, rank, fit.
+pub(crate) fn answer(
+    view: &dyn View,
+    filter: &Filter,
+    question: &Question,
+    shape: &Shape<'_>,
+    stats: &mut Stats,
+    deadline: &Deadline,
+) -> Result<Context> {
+    let limit = if shape.inline { usize::MAX } else { candidates::for_budget(shape.budget.max_tokens.0) };
+    let candidates = stats.time("retrieve", || candidates(view, filter, question, limit, deadline))?;
+    let scores = stats.time("rank", || {
+        let statistics = view.statistics(&question.terms)?;
+        rank::score_blocks(question, &statistics, &candidates, shape.weights, deadline)
+    })?;
+    let context = stats.time("fit", || {
+        let (sources, pieces) = candidates::pieces(&candidates, &scores, shape.inline);
+        fit::fit(&sources, &pieces, shape.budget, shape.format, shape.order, deadline)
+    })?;
+    stats.candidates = candidates.len();
+    stats.candidate_tokens = candidates::tokens(&candidates, shape.budget.tokenizer.as_ref());
+    Ok(context)
+}
+
+/// Two ranked lists, fused.
+pub(crate) fn candidates(
+    view: &dyn View,
+    filter: &Filter,
+    question: &Question,
+    limit: usize,
+    deadline: &Deadline,
+) -> Result<Vec<Candidate>> {
+    let dense = view.dense(&question.vector.pack(), filter, limit)?;
+    deadline.check("retrieve")?;
+    let lexical = view.lexical(&question.terms, filter, limit)?;
+    deadline.check("retrieve")?;
+    rank::fuse(view, &dense, &lexical, limit)
 }
 
 fn check_query(query: &str) -> Result<()> {

@@ -406,9 +406,17 @@ pub(crate) fn below_title<'h>(title: &str, heading: &'h str) -> &'h str {
 /// Longest part of a heading path, in characters; signatures can be long.
 const MAX_LABEL_CHARS: usize = 120;
 
+/// What is looked at of a heading or signature, in bytes.
+const MAX_LABEL_SOURCE_BYTES: usize = 2048;
+
 /// A heading, name or signature as one line without its markup.
 pub(crate) fn label(source: &str) -> String {
-    let bare = source
+    // A label is short: of a line of a megabyte, the beginning says as much.
+    let mut end = source.len().min(MAX_LABEL_SOURCE_BYTES);
+    while !source.is_char_boundary(end) {
+        end -= 1;
+    }
+    let bare = source[..end]
         .trim()
         .trim_start_matches(['#', '='])
         .trim_end_matches(['{', ':', '#', '=', '-', '~', '^', ' ', '\n', '\r']);

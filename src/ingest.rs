@@ -175,16 +175,17 @@ impl Ingestor {
 pub fn prepare_inline(
     encoder: &dyn Encoder,
     document: &Document,
+    settings: &CollectionSettings,
     deadline: &Deadline,
 ) -> Result<(DocumentHead, Vec<StoredSegment>)> {
     let source = extract::read(document, document.content.clone())?;
     let mut head = head_of(document, &source);
-    let segments = segments_of(encoder, &source, 0);
+    let segments = segments_of(encoder, &source, settings.overlap);
     count(&mut head, &segments);
     let vectors = SegmentEncoder {
         encoder,
-        block_vectors: BlockVectors::Separate,
-        boundaries: Boundaries::Structure,
+        block_vectors: settings.block_vectors,
+        boundaries: settings.boundaries,
         priority: Priority::Query,
         deadline,
         title: &head.title,
@@ -192,6 +193,7 @@ pub fn prepare_inline(
         only_labels: only_labels(&segments),
     };
     let stored = vectors.encode(&segments, 0..segments.len())?;
+    head.segments = u32::try_from(stored.len()).unwrap_or(u32::MAX);
     Ok((head, stored))
 }
 

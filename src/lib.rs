@@ -22,6 +22,7 @@
 //! | [`tokenize`] | counting as the target model counts |
 //! | [`fit`] | the best blocks under the budget, rendered with citations |
 //! | [`compress`] | **the second verb**: encode, retrieve, rank, fit |
+//! | [`eval`] | what contexts keep of labelled questions, beside what simpler systems keep |
 //!
 //! Shared by all: [`document`], [`span`], [`error`], [`deadline`].
 //!
@@ -33,6 +34,7 @@ pub mod deadline;
 pub mod document;
 pub mod encode;
 pub mod error;
+pub mod eval;
 pub mod extract;
 pub mod fit;
 pub mod index;

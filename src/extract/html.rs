@@ -13,6 +13,8 @@ use super::writer::Writer;
 use super::{Extracted, PartKind};
 use blocks::{Block, Page};
 
+/// What a page is, its first bytes say.
+const HEAD_BYTES: usize = 1024;
 /// The main element must hold this share of a page's text to be taken for all that matters.
 const MAIN_SHARE: f64 = 0.2;
 
@@ -29,7 +31,7 @@ pub(super) fn extract(source: &str) -> Extracted {
     let main = text(&|b| b.is_main && !b.is_aside);
     let keep: &dyn Fn(&Block) -> bool = if main as f64 >= MAIN_SHARE * own as f64 && main > 0 {
         &|b| b.is_main && !b.is_aside
-    } else if own > 0 || all == 0 {
+    } else if own as f64 >= MAIN_SHARE * all as f64 {
         &|b| !b.is_aside
     } else {
         &|_| true
@@ -47,6 +49,7 @@ pub(super) fn extract(source: &str) -> Extracted {
 }
 
 fn tokenized(source: &str) -> Page {
+    let is_xhtml = is_xhtml(source);
     let mut page = Page::default();
     let mut tag = Tag::default();
     let mut handle = |event: CallbackEvent<'_>, span: Span<usize>| -> Option<()> {
@@ -58,7 +61,13 @@ fn tokenized(source: &str) -> Page {
                     last.1 = lossy(value);
                 }
             }
-            CallbackEvent::CloseStartTag { .. } => page.open(&tag, span.start),
+            CallbackEvent::CloseStartTag { self_closing } => {
+                page.open(&tag, span.start);
+                // HTML knows no empty tags but in drawings and formulas.
+                if self_closing && (is_xhtml || matches!(tag.name.as_str(), "svg" | "math")) {
+                    page.close(&tag.name);
+                }
+            }
             CallbackEvent::EndTag { name } => page.close(&lossy(name)),
             CallbackEvent::String { value } => page.text(&lossy(value), span.start),
             _ => {}
@@ -66,12 +75,22 @@ fn tokenized(source: &str) -> Page {
         None
     };
     let mut emitter: CallbackEmitter<_, (), usize> = CallbackEmitter::new(&mut handle);
-    // Scripts and styles hold no tags.
-    emitter.naively_switch_states(true);
+    // Scripts and styles hold no tags. In XHTML they do as everything else does, and may be empty: `<script/>`.
+    emitter.naively_switch_states(!is_xhtml);
     // Reading from memory can't fail, and nothing is ever returned from the callback.
     Tokenizer::new_with_emitter(source, emitter).for_each(drop);
     page.finish();
     page
+}
+
+/// Whether a page is XML.
+fn is_xhtml(source: &str) -> bool {
+    let mut end = source.len().min(HEAD_BYTES);
+    while !source.is_char_boundary(end) {
+        end -= 1;
+    }
+    let head = source[..end].trim_start_matches('\u{feff}').trim_start();
+    head.starts_with("<?xml") || head.contains("http://www.w3.org/1999/xhtml")
 }
 
 fn lossy(bytes: &[u8]) -> String {

@@ -34,9 +34,10 @@ struct Body<'a> {
     writer: &'a mut Writer,
     pages: bool,
     page: u32,
-    /// Text of the paragraph or heading being read; `None` outside.
-    paragraph: Option<String>,
-    heading: Option<u8>,
+    /// Paragraphs and headings being read, outermost first: notes and text boxes stand inside others.
+    open: Vec<Paragraph>,
+    /// What stood inside the outermost one: it comes after it.
+    inside: Vec<String>,
     lists: u8,
     item_begins: bool,
     tables: usize,
@@ -47,14 +48,20 @@ struct Body<'a> {
     hidden: usize,
 }
 
+#[derive(Default)]
+struct Paragraph {
+    text: String,
+    heading: Option<u8>,
+}
+
 impl<'a> Body<'a> {
     fn new(writer: &'a mut Writer) -> Self {
         Self {
             writer,
             pages: false,
             page: 1,
-            paragraph: None,
-            heading: None,
+            open: Vec::new(),
+            inside: Vec::new(),
             lists: 0,
             item_begins: false,
             tables: 0,
@@ -68,10 +75,9 @@ impl<'a> Body<'a> {
     fn open(&mut self, name: &str, attributes: &Attributes<'_>) {
         match name {
             "tracked-changes" | "annotation" => self.hidden += 1,
-            "h" | "p" => {
-                self.heading =
-                    (name == "h").then(|| attributes.get("outline-level").and_then(|l| l.parse().ok()).unwrap_or(1));
-                self.paragraph.get_or_insert_default();
+            "h" | "p" if self.hidden == 0 => {
+                let level = || attributes.get("outline-level").and_then(|l| l.parse().ok()).unwrap_or(1);
+                self.open.push(Paragraph { heading: (name == "h").then(level), ..Paragraph::default() });
             }
             "s" => {
                 let blanks = attributes.get("c").and_then(|c| c.parse().ok()).unwrap_or(1);
@@ -81,7 +87,7 @@ impl<'a> Body<'a> {
             "line-break" => self.text("\n"),
             "soft-page-break" if self.pages => {
                 self.page += 1;
-                if self.paragraph.as_ref().is_none_or(|p| p.trim().is_empty()) {
+                if self.open.last().is_none_or(|p| p.text.trim().is_empty()) {
                     self.writer.place(format!("page {}", self.page));
                 }
             }
@@ -100,16 +106,16 @@ impl<'a> Body<'a> {
 
     fn text(&mut self, text: &str) {
         if self.hidden == 0
-            && let Some(paragraph) = &mut self.paragraph
+            && let Some(paragraph) = self.open.last_mut()
         {
-            paragraph.push_str(text);
+            paragraph.text.push_str(text);
         }
     }
 
     fn close(&mut self, name: &str) {
         match name {
             "tracked-changes" | "annotation" => self.hidden = self.hidden.saturating_sub(1),
-            "h" | "p" => self.paragraph_ends(),
+            "h" | "p" if self.hidden == 0 => self.paragraph_ends(),
             "list" => self.lists = self.lists.saturating_sub(1),
             "list-item" => self.item_begins = false,
             "table-header-rows" => self.in_head = false,
@@ -125,16 +131,24 @@ impl<'a> Body<'a> {
     }
 
     fn paragraph_ends(&mut self) {
-        let Some(text) = self.paragraph.take() else { return };
-        match (self.cells.last_mut(), self.heading.take()) {
+        let Some(Paragraph { text, heading }) = self.open.pop() else { return };
+        if !self.open.is_empty() {
+            return self.inside.push(text);
+        }
+        let inside = std::mem::take(&mut self.inside);
+        match (self.cells.last_mut(), heading) {
             (Some(cell), _) if self.tables > 0 => {
-                cell.push(' ');
-                cell.push_str(&text);
+                for text in std::iter::once(text).chain(inside) {
+                    cell.push(' ');
+                    cell.push_str(&text);
+                }
+                return;
             }
             (_, Some(level)) => self.writer.part(PartKind::Heading(level), &text),
             _ if self.lists > 0 && std::mem::take(&mut self.item_begins) => self.writer.item(self.lists, &text),
             _ => self.writer.part(PartKind::Paragraph, &text),
         }
+        inside.iter().for_each(|text| self.writer.part(PartKind::Paragraph, text));
         if self.pages && self.page > 1 {
             self.writer.place(format!("page {}", self.page));
         }

@@ -5,6 +5,7 @@
 
 mod flow;
 mod layout;
+mod limits;
 mod script;
 
 use hayro_interpret::font::GlyphRun;
@@ -46,9 +47,12 @@ fn pages(content: Vec<u8>) -> Result<Extracted, Unusable> {
     if pages.len() > MAX_PAGES {
         return Err(format!("{} pages; the limit is {MAX_PAGES}", pages.len()));
     }
+    limits::check_streams(&pdf)?;
+    let mut forms = limits::Forms::default();
     let cache = InterpreterCache::new();
     let (mut found, mut bytes, mut unknown, mut glyphs) = (Vec::with_capacity(pages.len()), 0, 0, 0);
     for page in pages.iter() {
+        forms.check(page)?;
         let collected = collect(page, &pdf, &cache);
         unknown += collected.unknown;
         glyphs += collected.glyphs.len();

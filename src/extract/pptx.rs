@@ -1,6 +1,6 @@
 //! Presentations (Office Open XML): slides in their order, titles, paragraphs, tables, speaker notes.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::archive::Archive;
 use super::writer::{Writer, one_line};
@@ -42,8 +42,8 @@ pub(super) fn extract(content: Vec<u8>) -> Result<Extracted, Unusable> {
 }
 
 /// Targets by their ids.
-fn relations(xml: &str) -> Result<HashMap<String, String>, Unusable> {
-    let mut out = HashMap::new();
+fn relations(xml: &str) -> Result<BTreeMap<String, String>, Unusable> {
+    let mut out = BTreeMap::new();
     xml::read("relations", xml, |xml| {
         if let Xml::Open("Relationship", attributes) = xml
             && let (Some(id), Some(target)) = (attributes.get("Id"), attributes.get("Target"))

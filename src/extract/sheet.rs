@@ -6,7 +6,7 @@ use calamine::{Data, Reader, Xlsx};
 
 use super::archive::Archive;
 use super::writer::Writer;
-use super::{Extracted, PartKind, Unusable};
+use super::{Extracted, MAX_DOCUMENT_BYTES, PartKind, Unusable};
 
 /// Columns beyond this one are passed over: they are formatting, not data.
 const MAX_COLUMNS: usize = 16_384;
@@ -31,7 +31,7 @@ pub(super) fn extract(content: Vec<u8>) -> Result<Extracted, Unusable> {
         };
         writer.place(format!("sheet {name}"));
         writer.part(PartKind::Heading(1), &name);
-        let mut rows = Rows { writer: &mut writer, row: None, cells: Vec::new(), is_first: true };
+        let mut rows = Rows { writer: &mut writer, row: None, cells: Vec::new(), bytes: 0, is_first: true };
         // Cell by cell: a sheet's stated size may be a million rows for two cells.
         while let Some(cell) = cells.next_cell().map_err(damaged)? {
             let (row, column) = cell.get_position();
@@ -45,7 +45,9 @@ pub(super) fn extract(content: Vec<u8>) -> Result<Extracted, Unusable> {
 struct Rows<'a> {
     writer: &'a mut Writer,
     row: Option<u32>,
-    cells: Vec<String>,
+    /// Columns and texts: a row with one cell in its last column is short.
+    cells: Vec<(usize, String)>,
+    bytes: usize,
     is_first: bool,
 }
 
@@ -65,24 +67,24 @@ impl Rows<'_> {
             }
             other => other.to_string(),
         };
-        if column < MAX_COLUMNS && !text.is_empty() {
-            if self.cells.len() <= column {
-                self.cells.resize(column + 1, String::new());
-            }
-            self.cells[column] = text;
+        self.bytes += text.len();
+        // One text may stand in any number of cells.
+        if column < MAX_COLUMNS && !text.is_empty() && self.bytes <= MAX_DOCUMENT_BYTES {
+            self.cells.push((column, text));
         }
     }
 
     fn end(&mut self) {
-        if self.cells.iter().any(|c| !c.is_empty()) {
-            let mut empty = 0;
-            self.cells.retain(|cell| {
-                empty = if cell.is_empty() { empty + 1 } else { 0 };
-                empty <= MAX_EMPTY
-            });
-            self.writer.row(self.is_first, &self.cells);
+        if !self.cells.is_empty() {
+            let mut row: Vec<String> = Vec::new();
+            let mut next = 0;
+            for (column, text) in self.cells.drain(..) {
+                row.resize(row.len() + column.saturating_sub(next).min(MAX_EMPTY), String::new());
+                row.push(text);
+                next = column + 1;
+            }
+            self.writer.row(self.is_first, &row);
             self.is_first = false;
         }
-        self.cells.clear();
     }
 }

@@ -12,8 +12,10 @@ const MIN_LINES: usize = 3;
 
 /// Content that is what its first bytes say.
 pub(super) fn by_magic(content: &[u8]) -> Option<MediaType> {
+    let begins = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content).trim_ascii_start();
+    // Some writers put other bytes before it; text that only speaks of PDF is not taken for one.
     let head = &content[..content.len().min(1024)];
-    if find(head, b"%PDF-").is_some() {
+    if begins.starts_with(b"%PDF-") || (find(head, b"%PDF-").is_some() && super::is_binary(content)) {
         return Some(MediaType::Pdf);
     }
     if !content.starts_with(b"PK\x03\x04") {

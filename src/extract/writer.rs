@@ -1,6 +1,6 @@
 //! Writes extracted text with its parts.
 
-use super::{Extracted, Origin, Part, PartKind};
+use super::{Extracted, MAX_DOCUMENT_BYTES, Origin, Part, PartKind};
 use crate::document::Place;
 use crate::span::Span;
 
@@ -15,14 +15,19 @@ impl Writer {
     pub(super) fn place(&mut self, label: String) {
         let from = self.out.text.len() as u64;
         // A page without text is no place.
-        self.out.places.retain(|p| p.from < from);
-        self.out.places.push(Place { from, label });
+        while self.out.places.last().is_some_and(|p| p.from >= from) {
+            self.out.places.pop();
+        }
+        if self.out.places.last().is_none_or(|p| p.label != label) {
+            self.out.places.push(Place { from, label });
+        }
     }
 
     /// Adds a part; blanks around it are left out, and so is a part of nothing else.
     pub(super) fn part(&mut self, kind: PartKind, text: &str) {
         let text = text.trim_matches(['\n', '\r', ' ', '\t', '\u{a0}']);
-        if text.is_empty() {
+        // Over the limit nothing more is taken: the text is refused by its size anyway.
+        if text.is_empty() || self.out.text.len() > MAX_DOCUMENT_BYTES {
             return;
         }
         if let Some(last) = self.out.parts.last() {

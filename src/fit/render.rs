@@ -30,6 +30,8 @@ struct Group<'a> {
 struct Run<'a> {
     context: Vec<&'a Quote>,
     pieces: Vec<&'a Piece>,
+    /// Nothing is left out between the run before and this one.
+    adjacent: bool,
 }
 
 impl Run<'_> {
@@ -89,10 +91,12 @@ impl Layout<'_> {
             group.score = group.score.max(piece.score);
             let context = group.missing(&shown, piece);
             shown.extend(context.iter().map(|q| q.span));
-            let joins = context.is_empty() && piece.joined.is_some() && previous.is_some_and(|p| p + 1 == n);
+            // What is adjacent in the document is one excerpt, unless something has to be shown in between.
+            let adjacent = piece.joined.is_some() && previous.is_some_and(|p| p + 1 == n);
+            let joins = context.is_empty() && adjacent;
             match group.runs.last_mut() {
                 Some(run) if joins => run.pieces.push(piece),
-                _ => group.runs.push(Run { context, pieces: vec![piece] }),
+                _ => group.runs.push(Run { context, pieces: vec![piece], adjacent }),
             }
             previous = Some(n);
         }
@@ -142,7 +146,7 @@ impl Layout<'_> {
     /// none yet, and what separates it from its neighbours.
     pub(super) fn overhead(&self, piece: &Piece, first_of_source: bool, tokenizer: &dyn TokenCounter) -> TokenCount {
         let mut frame = String::new();
-        let run = Run { context: Vec::new(), pieces: vec![piece] };
+        let run = Run { context: Vec::new(), pieces: vec![piece], adjacent: false };
         let group = Group { source: piece.source, score: 0.0, runs: vec![run] };
         let source = &self.sources[piece.source];
         if first_of_source {
@@ -204,8 +208,10 @@ fn separated(out: &mut String, group: &Group<'_>, cite: impl Fn(&mut String, &Ru
     for run in &group.runs {
         let here = (run.heading(), run.place());
         if cited == Some(here) {
-            out.push_str(ELISION);
-            out.push('\n');
+            if !run.adjacent {
+                out.push_str(ELISION);
+                out.push('\n');
+            }
         } else {
             if !out.is_empty() {
                 out.push('\n');

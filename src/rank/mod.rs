@@ -4,10 +4,42 @@
 
 mod blocks;
 pub mod bm25;
+mod bridges;
+mod expected;
+pub mod features;
 mod fusion;
+mod weights;
 
 pub use blocks::{BlockScore, score_blocks};
 pub use fusion::{Candidate, fuse};
+pub use weights::Weights;
+
+use crate::deadline::Deadline;
+use crate::encode::{Encoder, Vector};
+use crate::error::Result;
+use crate::index::terms;
+
+/// A question as ranking needs it.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// As it was asked.
+    pub text: String,
+    /// Its vector.
+    pub vector: Vector,
+    /// Its distinct terms.
+    pub terms: Vec<String>,
+}
+
+impl Question {
+    /// Encodes and analyses a question.
+    ///
+    /// # Errors
+    /// The encoder's and the deadline's.
+    pub fn new(text: &str, encoder: &dyn Encoder, deadline: &Deadline) -> Result<Self> {
+        let vector = encoder.encode_query(text, deadline)?;
+        Ok(Self { text: text.to_owned(), vector, terms: terms::of_query(text) })
+    }
+}
 
 /// Scores are rounded to this many steps per unit before they are compared, so that the last bits of a
 /// float, which differ between CPUs, can't reorder a context.

@@ -5,13 +5,15 @@
 //! recurses instead: a node that fits a block is one, a larger one is replaced by its children, and
 //! small neighbours are merged. The names around a piece are its scope, the signatures its context.
 
-use tree_sitter::{Node, Parser, Tree};
+use std::ops::ControlFlow;
+
+use tree_sitter::{Node, ParseOptions, Parser, Tree};
 
 use super::grammar::{self, Declaration};
-use super::lines::{cover, lines};
+use super::lines::{cover, lines, windows};
 use super::section::{Piece, Section, Shown};
 use super::sizes::Sizes;
-use super::{Limits, Measure};
+use super::{Limits, Measure, yaml};
 use crate::document::{BlockKind, ContextKind};
 use crate::extract::Language;
 use crate::span::Span;
@@ -19,11 +21,16 @@ use crate::span::Span;
 /// Deeper nodes are not followed; their text is cut by lines.
 const MAX_DEPTH: usize = 64;
 /// Neighbouring statements are merged into one block until it has this many tokens.
-const MIN_BLOCK_TOKENS: usize = 32;
+pub(super) const MIN_BLOCK_TOKENS: usize = 32;
 /// A piece with fewer tokens (a closing bracket) always joins the block before it, where it fits.
 const MIN_PIECE_TOKENS: usize = 8;
+/// Sizes by lines may be short of the whole by so many tokens.
+const COUNT_MARGIN: usize = 4;
 /// A longer signature is not shown before every statement, in bytes.
 const MAX_SIGNATURE_BYTES: usize = 600;
+
+/// Source with errors is parsed in windows of at most so many bytes.
+const MAX_BYTES_WITH_ERRORS: usize = 32 * 1024;
 
 pub(super) fn sections(
     text: &str,
@@ -32,9 +39,21 @@ pub(super) fn sections(
     limits: Limits,
     measure: Measure<'_>,
 ) -> Vec<Section> {
+    if language == Language::Yaml {
+        let windows = windows(text, span, usize::MAX, yaml::MAX_LINES).into_iter();
+        return windows.flat_map(|window| parsed(text, window, language, limits, measure)).collect();
+    }
+    parsed(text, span, language, limits, measure)
+}
+
+fn parsed(text: &str, span: Span, language: Language, limits: Limits, measure: Measure<'_>) -> Vec<Section> {
     let source = &text[span.range()];
     let Some(tree) = parse(source, language) else {
-        return vec![Section { path: Vec::new(), blocks: paragraphs(text, span) }];
+        let windows = windows(text, span, MAX_BYTES_WITH_ERRORS, usize::MAX);
+        if windows.len() == 1 {
+            return vec![Section { path: Vec::new(), blocks: paragraphs(text, span) }];
+        }
+        return windows.into_iter().flat_map(|window| parsed(text, window, language, limits, measure)).collect();
     };
     let mut walk = Walk {
         text,
@@ -63,7 +82,17 @@ pub(super) fn sections(
 fn parse(source: &str, language: Language) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(&grammar::of(language)).ok()?;
-    parser.parse(source, None)
+    if language == Language::Yaml && yaml::is_too_deep(source) {
+        return None;
+    }
+    // Sound source is parsed in one go. Recovery from errors can take time that grows with the square of the
+    // text, so what has errors is parsed only so far.
+    let mut spend = |state: &tree_sitter::ParseState| match state.has_error() {
+        true if state.current_byte_offset() > MAX_BYTES_WITH_ERRORS => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let mut read = |at: usize, _| source.as_bytes().get(at..).unwrap_or_default();
+    parser.parse_with_options(&mut read, None, Some(ParseOptions::new().progress_callback(&mut spend)))
 }
 
 /// Code without a grammar: runs of lines between blank lines.
@@ -241,7 +270,9 @@ impl Walk<'_> {
         }
         let span = self.span(start, end);
         let source = &self.text[self.base..];
+        // Next to the limit, what a line break takes off a token count decides: the block is counted itself.
         let tokens = self.sizes.of_lines(&source[..self.length], start, end);
+        let tokens = tokens.filter(|tokens| tokens + COUNT_MARGIN <= self.limit);
         let piece = Piece::new(span, BlockKind::Code, true).after(self.shown.as_ref()).counted(tokens);
         if let Some(section) = self.sections.last_mut() {
             section.blocks.push(piece);

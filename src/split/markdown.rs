@@ -67,7 +67,11 @@ impl Found<'_> {
             Tag::Heading { level, .. } => PartKind::Heading(*level as u8),
             Tag::HtmlBlock if !self.has_words(range) => PartKind::Metadata,
             Tag::HtmlBlock => PartKind::Paragraph,
-            Tag::MetadataBlock(_) => PartKind::Metadata,
+            // Front matter stands at the front; elsewhere, rules and prose look like it.
+            Tag::MetadataBlock(_) if self.text[..self.base + range.start].trim_start_matches('\u{feff}').is_empty() => {
+                PartKind::Metadata
+            }
+            Tag::MetadataBlock(_) => PartKind::Paragraph,
             Tag::CodeBlock(kind) => PartKind::Code(language(kind)),
             Tag::Table(_) => {
                 self.end_of_own_text(range.start);

@@ -43,6 +43,7 @@ mod subtitles;
 mod table;
 mod talk;
 mod tile;
+mod yaml;
 
 use crate::document::Segment;
 use crate::extract::{Extracted, MediaType, Part};
@@ -108,7 +109,7 @@ fn parts(text: &str, span: Span, media: MediaType) -> Vec<Part> {
         MediaType::Markdown => markdown::parts(text, span),
         MediaType::ReStructuredText => rst::parts(text, span),
         MediaType::AsciiDoc => asciidoc::parts(text, span),
-        MediaType::Csv | MediaType::Tsv => table::parts(text, span),
+        MediaType::Csv | MediaType::Tsv => table::parts(text, span, media),
         MediaType::Log => log::parts(text, span),
         MediaType::Chat => talk::parts(text, span),
         MediaType::Subtitles => subtitles::parts(text, span),

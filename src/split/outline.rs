@@ -26,10 +26,29 @@ pub(super) fn sections(text: &str, parts: &[Part], limits: Limits, measure: Meas
         header: None,
         found: Vec::new(),
     };
-    for part in parts {
-        outline.take(*part);
+    for (n, part) in parts.iter().enumerate() {
+        outline.take(joined(parts, n, *part));
     }
     outline.sections
+}
+
+/// A header without rows is a row, and headers of several lines are one.
+fn joined(parts: &[Part], n: usize, part: Part) -> Part {
+    if part.kind != PartKind::TableHead {
+        return part;
+    }
+    let kind_at = |n: usize| parts.get(n).map(|p| p.kind);
+    match kind_at(n + 1) {
+        Some(PartKind::TableRow) => {
+            let first = (0..=n).rev().take_while(|m| kind_at(*m) == Some(PartKind::TableHead)).last().unwrap_or(n);
+            Part::new(parts[first].span.cover(part.span), part.kind)
+        }
+        // The last line of the header stands for all of it.
+        Some(PartKind::TableHead) => {
+            Part::new(Span::new(part.span.start as usize, part.span.start as usize), part.kind)
+        }
+        _ => Part::new(part.span, PartKind::TableRow),
+    }
 }
 
 /// The document so far.
@@ -83,8 +102,10 @@ impl Outline<'_> {
     }
 
     fn push(&mut self, piece: Piece) {
-        if self.sections.is_empty() {
-            self.sections.push(Section::default());
+        // A scope of nested code ends with it.
+        let in_scope = |s: &Section| s.path.len() > self.headings.len();
+        if self.sections.last().is_none_or(in_scope) {
+            self.sections.push(Section { path: self.path(), blocks: Vec::new() });
         }
         if let Some(section) = self.sections.last_mut() {
             section.blocks.push(piece);
@@ -93,7 +114,7 @@ impl Outline<'_> {
 
     /// The tokens of a span, if they are not more than `most`.
     fn fitting(&self, span: Span, most: usize) -> Option<usize> {
-        let may_fit = span.len() <= most * MAX_BYTES_PER_TOKEN;
+        let may_fit = span.len() <= most.saturating_mul(MAX_BYTES_PER_TOKEN);
         may_fit.then(|| (self.measure)(&self.text[span.range()])).filter(|tokens| *tokens <= most)
     }
 
@@ -102,10 +123,7 @@ impl Outline<'_> {
         self.items.clear();
         self.headings.retain(|(l, _)| *l < level);
         self.headings.push((level, span));
-        self.sections.push(Section {
-            path: self.headings.iter().map(|(_, s)| (*s, ContextKind::Heading)).collect(),
-            blocks: vec![Piece::new(span, BlockKind::Heading, true)],
-        });
+        self.sections.push(Section { path: self.path(), blocks: vec![Piece::new(span, BlockKind::Heading, true)] });
     }
 
     /// Cuts a stretch into sentences of one kind; `shown` goes before the first and `later` before the others.
@@ -142,28 +160,42 @@ impl Outline<'_> {
 
     /// Code is handed to its own splitter; fences belong to the blocks beside them.
     fn code(&mut self, language: Option<Language>, span: Span) {
-        let inner = inside_fences(self.text, span);
-        let mut pieces: Vec<Piece> = match language {
-            Some(language) => {
-                let sections = code::sections(self.text, inner, language, self.limits, self.measure);
-                sections.into_iter().flat_map(|s| s.blocks).collect()
-            }
-            None => code::paragraphs(self.text, inner),
-        };
-        match pieces.first_mut() {
-            Some(first) => {
-                first.block.span = Span::new(span.start as usize, first.block.span.end as usize);
-                first.tokens = None;
-            }
-            None => pieces.push(Piece::new(span, BlockKind::Code, true)),
+        // The splitter would make one block of so little: it needs no parsing.
+        if let tokens @ Some(_) = self.fitting(span, code::MIN_BLOCK_TOKENS.min(self.limits.of_block())) {
+            return self.push(Piece::new(span, BlockKind::Code, true).counted(tokens));
         }
-        if let Some(last) = pieces.last_mut() {
+        let inner = inside_fences(self.text, span);
+        let mut sections = match language {
+            Some(language) => code::sections(self.text, inner, language, self.limits, self.measure),
+            None => vec![Section { path: Vec::new(), blocks: code::paragraphs(self.text, inner) }],
+        };
+        sections.retain(|s| !s.blocks.is_empty());
+        let Some(first) = sections.first_mut().and_then(|s| s.blocks.first_mut()) else {
+            return self.push(Piece::new(span, BlockKind::Code, true));
+        };
+        first.block.span = Span::new(span.start as usize, first.block.span.end as usize);
+        first.tokens = None;
+        if let Some(last) = sections.last_mut().and_then(|s| s.blocks.last_mut()) {
             last.block.span = last.block.span.cover(Span::new(inner.end as usize, span.end as usize));
             last.tokens = None;
         }
-        for piece in pieces {
-            self.push(piece);
+        self.within(sections);
+    }
+
+    /// Takes sections of nested code or data: their scopes stand under the headings here.
+    fn within(&mut self, sections: Vec<Section>) {
+        let path = self.path();
+        for section in sections {
+            if section.path.is_empty() {
+                section.blocks.into_iter().for_each(|piece| self.push(piece));
+            } else {
+                self.sections.push(Section { path: [path.clone(), section.path].concat(), ..section });
+            }
         }
+    }
+
+    fn path(&self) -> Vec<(Span, ContextKind)> {
+        self.headings.iter().map(|(_, s)| (*s, ContextKind::Heading)).collect()
     }
 
     fn turn(&mut self, span: Span, head: usize) {
@@ -179,9 +211,8 @@ impl Outline<'_> {
         match media {
             MediaType::Code(language) => self.code(Some(language), span),
             MediaType::Json | MediaType::JsonLines => {
-                for section in json::sections(self.text, span, self.limits, self.measure) {
-                    section.blocks.into_iter().for_each(|piece| self.push(piece));
-                }
+                let sections = json::sections(self.text, span, self.limits, self.measure);
+                self.within(sections);
             }
             media => {
                 for part in parts(self.text, span, media) {

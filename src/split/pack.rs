@@ -65,7 +65,9 @@ impl Open {
     /// Whether what there is so far is only the beginning of the section that comes.
     fn leads_into(&self, next: &Section) -> bool {
         let only_labels = self.blocks.iter().all(|p| p.block.kind.is_label());
-        (only_labels || self.tokens <= TINY_SECTION_TOKENS) && next.path.starts_with(&self.path)
+        // A few words of prose before a heading are not under it; the first line of a class leads to its methods.
+        let is_code = next.path.last().is_some_and(|(_, kind)| *kind == ContextKind::Scope);
+        (only_labels || (is_code && self.tokens <= TINY_SECTION_TOKENS)) && next.path.starts_with(&self.path)
     }
 
     /// The last blocks with their sizes, from the last one on.
@@ -185,25 +187,28 @@ fn cut(text: &str, span: Span, limit: usize, measure: Measure<'_>) -> Vec<(Span,
         if start >= end {
             break;
         }
+        // As it will stand: without the blanks that a part ends with.
+        let counted = |size: usize| measure(text[start..start + size].trim_end());
         let mut size = floor_boundary(text, start, (end - start).min(CUT_WINDOW).min(limit.saturating_mul(8).max(16)));
-        let mut tokens = measure(&text[start..start + size]);
+        let mut tokens = counted(size);
         // Shrink in proportion until it fits; one character always does, whatever its tokens.
         while tokens > limit {
-            let shrunk = (size * limit / tokens).min(size.saturating_sub(1));
+            let shrunk = (size.saturating_mul(limit) / tokens).min(size.saturating_sub(1));
             let next = floor_boundary(text, start, shrunk);
             if next == 0 {
                 size = text[start..].chars().next().map_or(1, char::len_utf8);
-                tokens = measure(&text[start..start + size]).min(limit);
+                tokens = counted(size).min(limit);
                 break;
             }
             size = next;
-            tokens = measure(&text[start..start + size]);
+            tokens = counted(size);
         }
         if start + size < end {
             let nice = nice_end(&text[start..start + size]);
-            if nice < size {
-                size = nice;
-                tokens = measure(&text[start..start + size]).min(limit);
+            // Less text may be more tokens, where a token ends with what is cut off.
+            let fewer = if nice < size { counted(nice) } else { usize::MAX };
+            if fewer <= limit {
+                (size, tokens) = (nice, fewer);
             }
         }
         let part = Span::new(start, start + size).trim(text);

@@ -31,6 +31,29 @@ const PROSE_DIRECTIVES: &[&str] = &[
 ];
 const CODE_DIRECTIVES: &[&str] = &["code-block", "code", "sourcecode", "prompt", "parsed-literal", "testcode"];
 
+/// Directives that say nothing to a reader.
+const SILENT_DIRECTIVES: &[&str] = &[
+    "image",
+    "contents",
+    "toctree",
+    "include",
+    "literalinclude",
+    "raw",
+    "highlight",
+    "currentmodule",
+    "index",
+    "default-role",
+    "role",
+    "meta",
+    "sectnum",
+    "target-notes",
+    "header",
+    "footer",
+    "class",
+    "only",
+    "tabularcolumns",
+];
+
 pub(super) fn parts(text: &str, span: Span) -> Vec<Part> {
     let lines: Vec<Line<'_>> = lines(text, span).collect();
     let mut parser = Parser { lines: &lines, at: 0, styles: Vec::new(), parts: Vec::new() };
@@ -146,6 +169,9 @@ impl Parser<'_> {
             self.push(end, PartKind::Entry); // a footnote or citation
         } else if is_directive && (name == "csv-table" || name == "list-table" || name == "table" || name == "figure") {
             self.push(self.at + 1, PartKind::Paragraph);
+        } else if is_directive && !SILENT_DIRECTIVES.contains(&name) {
+            // `.. function:: open(file)`: what is described, then its description as prose.
+            self.push(self.at + 1, PartKind::Entry);
         } else {
             self.push(end, PartKind::Metadata); // a comment, a target, an image, a table of contents
         }

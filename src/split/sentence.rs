@@ -9,6 +9,9 @@ use crate::span::Span;
 /// A closing line of at most this many characters joins the sentence before it (`"`, `)`, `]`).
 const MAX_CLOSER_CHARS: usize = 3;
 
+/// How far back the beginning of a quotation is looked for.
+const MAX_QUOTATION_BYTES: usize = 2048;
+
 fn segmenter() -> SentenceSegmenterBorrowed<'static> {
     SentenceSegmenter::new(SentenceBreakInvariantOptions::default())
 }
@@ -60,15 +63,26 @@ fn push(text: &str, base: usize, span: Span, out: &mut Vec<Span>) {
 /// The length of a sentence without the quotation mark or bracket that opens the next one: UAX #29 does not
 /// tell opening from closing ones.
 fn without_opener(sentence: &str) -> usize {
+    let (low, right) = (sentence.contains('„'), sentence.contains('»'));
     let closes = |c: char| match c {
-        '“' => sentence.contains('„'),
-        '«' => sentence.contains('»'),
+        '“' => low,
+        '«' => right,
         _ => false,
     };
     let opens =
         |c: char| matches!(c, '“' | '‘' | '«' | '「' | '『' | '（' | '《' | '【' | '(' | '[' | '„') && !closes(c);
     let bare = sentence.trim_end().trim_end_matches(opens);
     if bare.is_empty() { sentence.len() } else { bare.len() }
+}
+
+/// The end of a sentence: a quotation that opened before is not looked for, or a text of nothing but quotation
+/// marks would take time that grows with its square.
+fn tail(sentence: &str) -> &str {
+    let mut start = sentence.len().saturating_sub(MAX_QUOTATION_BYTES);
+    while !sentence.is_char_boundary(start) {
+        start += 1;
+    }
+    &sentence[start..]
 }
 
 /// Whether the sentence goes on although UAX #29 would end it here.
@@ -78,7 +92,7 @@ fn continues(sentence: &str, rest: &str, paragraph: &str) -> bool {
     let bare = body.trim_end_matches(CLOSERS);
     let quoted = bare.len() < body.len();
     let spaced = body.len() < sentence.len() || next.len() < rest.len();
-    if (quoted && speaks_on(next, spaced)) || (next.starts_with('»') && sentence.contains('«')) {
+    if (quoted && speaks_on(next, spaced)) || (next.starts_with('»') && tail(sentence).contains('«')) {
         return true;
     }
     // An image of Markdown: `[![Build](...)](...)`.

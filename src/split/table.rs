@@ -1,6 +1,6 @@
 //! CSV and TSV: a row is a block, and the header is shown before it.
 
-use crate::extract::{Part, PartKind};
+use crate::extract::{MediaType, Part, PartKind};
 use crate::span::Span;
 
 /// The delimiter is the one that cuts these first bytes into rows of the same length.
@@ -8,9 +8,11 @@ const SNIFFED_BYTES: usize = 64 * 1024;
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 
 /// The rows of a text, the first as the header where it looks like one.
-pub(super) fn parts(text: &str, span: Span) -> Vec<Part> {
+pub(super) fn parts(text: &str, span: Span, media: MediaType) -> Vec<Part> {
     let (base, text) = (span.start as usize, &text[span.range()]);
-    let rows = rows(text, delimiter(text));
+    // Tabs need no guess, and no quotes.
+    let delimiter = if media == MediaType::Tsv { b'\t' } else { delimiter(text) };
+    let rows = rows(text, delimiter);
     let has_header = rows.len() > 1 && rows.first().is_some_and(|r| r.is_header);
     let place = |span: Span| Span::new(base + span.start as usize, base + span.end as usize);
     let kind = |n: usize| if n == 0 && has_header { PartKind::TableHead } else { PartKind::TableRow };
@@ -24,7 +26,12 @@ struct Row {
 }
 
 fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes())
+    csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .quoting(delimiter != b'\t')
+        .from_reader(text.as_bytes())
 }
 
 fn rows(text: &str, delimiter: u8) -> Vec<Row> {

@@ -15,14 +15,14 @@ fn document(name: &str) -> Vec<u8> {
 }
 
 /// The reason why bytes are refused.
-fn refused(media: MediaType, bytes: Vec<u8>) -> String {
+pub fn refused(media: MediaType, bytes: Vec<u8>) -> String {
     match extract::from_bytes("x", media, bytes) {
         Err(Error::UnusableDocument { reason, .. }) => reason,
         other => panic!("{media:?}: {other:?}"),
     }
 }
 
-fn archive(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub fn archive(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
         zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();

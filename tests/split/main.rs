@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod any_bytes;
 mod bad_input;
 mod check;
+mod corpus;
 mod documents;
 mod encodings;
+mod found;
 mod functions;
 mod properties;
 mod real;

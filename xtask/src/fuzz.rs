@@ -1,6 +1,11 @@
 //! `cargo xtask fuzz`: libFuzzer over one format, on the stable toolchain.
 
+use std::num::NonZeroU32;
+
 use crate::run::{Result, root, run_with};
+
+/// What every format gets where nothing else is said.
+const DEFAULT_MINUTES: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// Coverage counters as libFuzzer wants them; what `cargo fuzz` would set, without a sanitizer, which needs a
 /// nightly compiler.
@@ -40,7 +45,7 @@ pub(crate) fn fuzz() -> Result {
     let names: Vec<&str> = FORMATS.iter().map(|f| f.0).collect();
     let usage = || format!("cargo xtask fuzz FORMAT|all [MINUTES], with FORMAT one of {}", names.join(", "));
     let wanted = arguments.next().ok_or_else(usage)?;
-    let minutes: u32 = arguments.next().map_or(Ok(10), |m| m.parse()).map_err(|_| usage())?;
+    let minutes: NonZeroU32 = arguments.next().map_or(Ok(DEFAULT_MINUTES), |m| m.parse()).map_err(|_| usage())?;
     let chosen: Vec<_> = FORMATS.iter().filter(|f| wanted == "all" || wanted == f.0).collect();
     if chosen.is_empty() {
         return Err(usage());
@@ -57,7 +62,7 @@ pub(crate) fn fuzz() -> Result {
 }
 
 /// Fuzzes one format; what it finds lies in `target/fuzz/found`.
-fn one(program: &str, format: &str, seeds: &[&str], minutes: u32) -> Result {
+fn one(program: &str, format: &str, seeds: &[&str], minutes: NonZeroU32) -> Result {
     let corpus = root().join("target/fuzz/corpus").join(format);
     let found = root().join("target/fuzz/found");
     for folder in [&corpus, &found] {
@@ -70,7 +75,7 @@ fn one(program: &str, format: &str, seeds: &[&str], minutes: u32) -> Result {
     }
     let corpus = corpus.display().to_string();
     let kept = root().join("fuzz/corpus").join(format);
-    let (time, kept_path) = (format!("-max_total_time={}", minutes * 60), kept.display().to_string());
+    let (time, kept_path) = (format!("-max_total_time={}", minutes.get() * 60), kept.display().to_string());
     let prefix = format!("-artifact_prefix={}/{format}-", found.display());
     let mut arguments = vec![corpus.as_str()];
     if kept.is_dir() {

@@ -4,6 +4,7 @@
 
 mod bench;
 mod demo;
+mod eval;
 mod fuzz;
 mod run;
 mod test;
@@ -16,12 +17,14 @@ cargo xtask test     format check, lints, every test
 cargo xtask doc      the documentation, warnings are errors
 cargo xtask proto    lint the public contract with buf
 cargo xtask fuzz     any bytes as a format: `fuzz md 10` for ten minutes, `fuzz all` for every format
+cargo xtask eval     what contexts keep of labelled questions: rewrites docs/evaluation.md (--quick: a sample, shown)
 cargo xtask bench    measure the figures of docs/performance.md (see its first section)";
 
 fn main() -> ExitCode {
     let command = std::env::args().nth(1).unwrap_or_default();
     let result = match command.as_str() {
         "bench" => bench::bench(),
+        "eval" => eval::eval(),
         "fuzz" => fuzz::fuzz(),
         "demo" => demo::demo(),
         "test" => test::test(),

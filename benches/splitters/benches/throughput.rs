@@ -3,7 +3,8 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use tamis::extract::{self, Extracted, Language, MediaType};
-use tamis_splitters::{Counter, files, kinds, ours, theirs};
+use tamis::split::split;
+use tamis_splitters::{Counter, OURS, files, kinds, ours, theirs};
 
 /// Bytes of real files for a comparison.
 const BYTES: usize = 1_000_000;
@@ -19,6 +20,14 @@ fn compared(c: &mut Criterion) {
         group.throughput(Throughput::Bytes(texts.iter().map(|t| t.len() as u64).sum()));
         group.bench_function(BenchmarkId::new("tamis", kind), |b| {
             b.iter(|| sources.iter().map(|s| black_box(ours(s, &counter)).len()).sum::<usize>());
+        });
+        // What no splitter that counts can go below.
+        group.bench_function(BenchmarkId::new("counting alone", kind), |b| {
+            b.iter(|| texts.iter().flat_map(|t| t.lines()).map(|l| counter.count(l)).sum::<usize>());
+        });
+        group.bench_function(BenchmarkId::new("splitting alone", kind), |b| {
+            let bytes = |text: &str| text.len().div_ceil(4);
+            b.iter(|| sources.iter().map(|s| black_box(split(s, OURS, &bytes)).len()).sum::<usize>());
         });
         group.bench_function(BenchmarkId::new("text-splitter", kind), |b| {
             b.iter(|| texts.iter().map(|t| black_box(theirs(t, media, &counter)).len()).sum::<usize>());

@@ -11,6 +11,9 @@ use text_splitter::{ChunkConfig, ChunkSizer, CodeSplitter, MarkdownSplitter};
 /// Both splitters' limit of a segment or chunk, in tokens.
 pub const LIMIT: usize = 400;
 
+/// Our limits: the same for segments, and one for blocks.
+pub const OURS: Limits = Limits { block: 128, segment: LIMIT, overlap: 0 };
+
 /// One way to count, for both.
 #[derive(Clone)]
 pub struct Counter(Arc<dyn TokenCounter>);
@@ -66,8 +69,7 @@ pub fn files(folder: &str, extension: &str, bytes: usize) -> Vec<String> {
 
 /// Our segments as byte ranges.
 pub fn ours(source: &Extracted, counter: &Counter) -> Vec<(usize, usize)> {
-    let limits = Limits { block: 128, segment: LIMIT, overlap: 0 };
-    let segments = split(source, limits, &|text| counter.count(text));
+    let segments = split(source, OURS, &|text| counter.count(text));
     segments.iter().map(|s| (s.span().start as usize, s.span().end as usize)).collect()
 }
 

@@ -21,6 +21,16 @@ pub(crate) fn bytes(message: &str, total: u64) -> ProgressBar {
     bar
 }
 
+/// A bar in things done, with time left.
+pub(crate) fn count(message: &str, total: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len} {eta} left") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_message(message.to_owned());
+    bar
+}
+
 impl tamis::models::Progress for Bar {
     fn begin(&self, step: &str, total: u64) {
         let bar = bytes(step, total);

@@ -19,6 +19,11 @@ const INLINE: &[&str] = &[
     "input", "ins", "kbd", "label", "mark", "meter", "output", "progress", "q", "rp", "rt", "ruby", "s", "samp",
     "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
 ];
+/// Elements that hold nothing and are never closed.
+const VOID: &[&str] =
+    &["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
+/// Elements that end where the next of their name begins.
+const UNCLOSED: &[&str] = &["p", "li", "td", "th", "tr", "dt", "dd", "option"];
 /// Deepest level of lists.
 const MAX_DEPTH: u8 = 16;
 
@@ -48,6 +53,10 @@ impl Switch {
 
     /// Opens with an element, or counts it; `false` where it is not for this switch.
     fn opens(&mut self, name: &str, begins: bool) {
+        let ends_paragraph = self.name == "p" && !INLINE.contains(&name) && !HIDDEN.contains(&name);
+        if self.is_on() && (ends_paragraph || (self.name == name && UNCLOSED.contains(&name))) {
+            self.open = 0;
+        }
         if self.is_on() {
             self.open += usize::from(self.name == name);
         } else if begins {
@@ -89,8 +98,10 @@ impl Page {
     pub(super) fn open(&mut self, tag: &Tag, at: usize) {
         let name = tag.name.as_str();
         let is_hidden = HIDDEN.contains(&name) || tag.get("hidden").is_some() || tag.get("aria-hidden") == Some("true");
-        self.hidden
-            .opens(name, is_hidden && !matches!(name, "html" | "body" | "input" | "img" | "br" | "link" | "meta"));
+        if VOID.contains(&name) && self.hidden.is_on() {
+            return;
+        }
+        self.hidden.opens(name, is_hidden && !matches!(name, "html" | "body") && !VOID.contains(&name));
         if self.hidden.is_on() {
             return;
         }
@@ -204,8 +215,10 @@ impl Page {
             self.heading = heading.filter(|_| text.is_empty()); // `<h1><div>`: the heading is still to come
             return;
         }
-        if self.tables > 0 && self.table.takes(&text) {
-            return;
+        if self.tables > 0 {
+            let kind = if self.pre > 0 { PartKind::Code(self.language) } else { PartKind::Paragraph };
+            let text = if self.pre > 0 { text } else { tidy(&text) };
+            return self.table.take(kind, text);
         }
         let kind = match heading {
             Some(level) => PartKind::Heading(level),
@@ -225,7 +238,10 @@ impl Page {
     }
 
     fn push(&mut self, kind: PartKind, text: String, source: usize) {
-        let (is_main, is_aside) = (self.main.is_on(), self.aside.is_on());
+        let is_main = self.main.is_on();
+        // The title of a page may stand in its banner.
+        let is_title = kind == PartKind::Heading(1) && self.aside.name == "header";
+        let is_aside = self.aside.is_on() && !is_title;
         self.blocks.push(Block { kind, text, source, is_main, is_aside });
     }
 }

@@ -5,6 +5,7 @@ mod collections;
 mod compress;
 mod doctor;
 mod documents;
+mod eval;
 mod expand;
 mod files;
 mod ingest;
@@ -19,13 +20,16 @@ use std::io::Write;
 use clap::CommandFactory;
 use tamis_proto::v1::{Document, Filter};
 
-use crate::args::{Arguments, Command, FilterArgs, Global};
+use crate::args::{Arguments, Command, FilterArgs, Global, OutputFormat};
 use crate::connect::Store;
-use crate::failure::{Result, output};
+use crate::failure::{Failure, Result, output};
 use crate::filter;
 
 pub(crate) async fn run(arguments: Arguments) -> Result {
     let global = arguments.global;
+    if global.format == OutputFormat::Markdown && !matches!(arguments.command, Command::Eval(_)) {
+        return Err(Failure::Usage("--format markdown: only eval writes it; use text or json".into()));
+    }
     match arguments.command {
         Command::Ingest(args) => ingest::run(&global, args).await,
         Command::Compress(args) if args.queries_jsonl.is_some() => batch::run(&global, args).await,
@@ -34,6 +38,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         Command::Expand(args) => expand::run(&global, args).await,
         Command::Split(args) => split::run(&global, &args),
         Command::Tokens(args) => tokens::run(&global, args).await,
+        Command::Eval(args) => tokio::task::block_in_place(|| eval::run(&global, &args)),
         Command::Documents(command) => documents::run(&global, command).await,
         Command::Collections(command) => collections::run(&global, command).await,
         Command::Models(command) => models::run(&global, command).await,

@@ -28,7 +28,7 @@ pub(crate) fn run(global: &Global, args: &SplitArgs) -> Result {
                 let segments = split::split(&source, limits, &|text| tokenizer.count(text).0 as usize);
                 match global.format {
                     OutputFormat::Json => line(&as_json(path, &source, &segments, tokenizer.as_ref()).to_string())?,
-                    OutputFormat::Text => print(path, &source, &segments, tokenizer.as_ref())?,
+                    OutputFormat::Text | OutputFormat::Markdown => print(path, &source, &segments, tokenizer.as_ref())?,
                 }
             }
             Err(e) => {

@@ -1,0 +1,222 @@
+//! `tamis eval`: what contexts keep of labelled questions, beside what simpler systems keep.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tamis::deadline::Deadline;
+use tamis::encode::OnnxEncoder;
+use tamis::eval::compare::{compare, gain};
+use tamis::eval::data::Set;
+use tamis::eval::gate::{Minimum, recommended};
+use tamis::eval::report::{Report, points};
+use tamis::eval::{Plan, PreparedSet, RememberingEncoder, SetResult, System, plot, run as run_plan, tune};
+use tamis::index::{BlockVectors, Boundaries};
+use tamis::ingest::settings_for;
+use tamis::models::Cache;
+use tamis::rank::Weights;
+use tamis::tokenize;
+
+use super::line;
+use crate::args::{EvalArgs, Global, OutputFormat};
+use crate::connect::configuration;
+use crate::failure::{Failure, Result};
+use crate::progress::{self, Bar};
+
+/// Where vectors are remembered, in the cache directory.
+const MEMORY: &str = "eval";
+
+pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
+    if let [first, second] = args.compare.as_slice() {
+        return show_changes(&read(first)?, &read(second)?);
+    }
+    let minimums = args.min.iter().map(|m| m.parse().map_err(usage)).collect::<Result<Vec<Minimum>>>()?;
+    let plan = Plan {
+        systems: systems(args)?,
+        budgets: args.budgets.clone(),
+        tokenizer: tokenize::named(&args.tokenizer)?,
+        weights: weights(args)?,
+        seed: args.seed,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let folders = folders(args)?;
+    let cache = Cache::from_environment()?;
+    let settings = configuration(global)?.encoder().map_err(usage)?;
+    let encoder = Arc::new(OnnxEncoder::load(&settings, &cache, &Bar::default())?);
+    let encoder = RememberingEncoder::open(encoder, &cache.root().join(MEMORY))?;
+    let mut report = Report {
+        fingerprint: tamis::encode::Encoder::fingerprint(&encoder).to_string(),
+        tokenizer: args.tokenizer.clone(),
+        seed: args.seed,
+        sets: Vec::new(),
+    };
+    if let Some(path) = &args.tune {
+        report.sets = tuned(&folders, args, &plan, &encoder, path)?;
+    } else {
+        for folder in &folders {
+            let prepared = prepared(folder, args, &encoder)?;
+            report.sets.push(asked(&prepared, &plan, &encoder)?);
+        }
+    }
+    show(&report, global.format)?;
+    if args.recommend {
+        for (set, budget, kept) in recommended(&report, plan.systems[0]) {
+            crate::say!("{set}: {budget} tokens keep {:.1} %, as much as the largest budget does", 100.0 * kept.mean);
+        }
+    }
+    if let Some(path) = &args.plot {
+        std::fs::write(path, plot::svg(&report)).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
+    }
+    for minimum in &minimums {
+        minimum.check(&report, plan.systems[0])?;
+    }
+    Ok(())
+}
+
+fn usage(e: tamis::error::Error) -> Failure {
+    Failure::Usage(e.to_string())
+}
+
+fn systems(args: &EvalArgs) -> Result<Vec<System>> {
+    if args.system.is_empty() {
+        return Ok(System::ALL.to_vec());
+    }
+    args.system.iter().map(|s| s.parse().map_err(usage)).collect()
+}
+
+/// Those of a file, or those that ship.
+fn weights(args: &EvalArgs) -> Result<Weights> {
+    let Some(path) = &args.weights else { return Ok(Weights::shipped()) };
+    let text = std::fs::read_to_string(path).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
+    Weights::parse(&text).map_err(|e| Failure::Usage(format!("--weights {}: {e}", path.display())))
+}
+
+/// The folders that hold sets: those named, or every one inside them that does.
+fn folders(args: &EvalArgs) -> Result<Vec<PathBuf>> {
+    let holds = |folder: &Path| ["queries.jsonl", "queries.jsonl.gz"].iter().any(|f| folder.join(f).is_file());
+    let mut out = Vec::new();
+    for named in &args.data {
+        if holds(named) {
+            out.push(named.clone());
+            continue;
+        }
+        let inside =
+            std::fs::read_dir(named).map_err(|e| Failure::Other(format!("--data {}: {e}", named.display())))?;
+        let mut found: Vec<PathBuf> = inside.flatten().map(|e| e.path()).filter(|p| holds(p)).collect();
+        found.sort();
+        out.extend(found);
+    }
+    let wanted = |folder: &PathBuf| {
+        let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        args.sets.is_empty() || args.sets.contains(&name)
+    };
+    out.retain(wanted);
+    match out.is_empty() {
+        true => Err(Failure::Other("no set found: a set is a folder with queries.jsonl and corpus.jsonl".into())),
+        false => Ok(out),
+    }
+}
+
+/// Learns weights from all sets but one and asks that one, for each; then writes the weights of all.
+fn tuned(
+    folders: &[PathBuf],
+    args: &EvalArgs,
+    plan: &Plan,
+    encoder: &RememberingEncoder,
+    path: &Path,
+) -> Result<Vec<SetResult>> {
+    let sets = folders.iter().map(|folder| prepared(folder, args, encoder)).collect::<Result<Vec<_>>>()?;
+    let examples: Vec<Vec<tune::Example>> =
+        sets.iter().map(|set| tune::examples(set, encoder)).collect::<std::result::Result<_, _>>()?;
+    let mut out = Vec::new();
+    for (n, set) in sets.iter().enumerate() {
+        let others: Vec<&[tune::Example]> =
+            examples.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, e)| e.as_slice()).collect();
+        let weights = tune::learn(&others)?;
+        crate::say!("without {}: {}", set.set.name, weights.to_toml().replace('\n', " "));
+        out.push(asked(set, &Plan { weights, ..plan.clone() }, encoder)?);
+    }
+    let all: Vec<&[tune::Example]> = examples.iter().map(Vec::as_slice).collect();
+    let weights = tune::learn(&all)?.to_toml();
+    std::fs::write(path, weights).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
+    Ok(out)
+}
+
+fn prepared(folder: &Path, args: &EvalArgs, encoder: &RememberingEncoder) -> Result<PreparedSet> {
+    let mut set = Set::load(folder)?;
+    if let Some(questions) = args.questions {
+        set.sample(questions, args.seed);
+    }
+    let bytes = set.documents.iter().map(|d| d.content.len() as u64).sum();
+    let bar = progress::bytes(&format!("encode {}", set.name), bytes);
+    let mut settings = settings_for(encoder, BlockVectors::Separate);
+    settings.overlap = args.overlap;
+    if args.semantic {
+        settings.boundaries = Boundaries::Semantic;
+    }
+    let prepared = PreparedSet::new(set, encoder, &settings, &Deadline::none(), &|done| bar.inc(done))?;
+    encoder.flush()?;
+    bar.finish_and_clear();
+    Ok(prepared)
+}
+
+fn asked(prepared: &PreparedSet, plan: &Plan, encoder: &RememberingEncoder) -> Result<SetResult> {
+    let bar = progress::count(&format!("ask {}", prepared.set.name), prepared.set.questions.len() as u64);
+    let result = run_plan(prepared, encoder, plan, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    Ok(result)
+}
+
+fn show(report: &Report, format: OutputFormat) -> Result {
+    match format {
+        OutputFormat::Json => line(&serde_json::to_string(report).map_err(|e| Failure::Other(e.to_string()))?),
+        OutputFormat::Markdown => line(&report.markdown()),
+        OutputFormat::Text => {
+            line(&format!("encoder {}, tokens of {}, seed {}", report.fingerprint, report.tokenizer, report.seed))?;
+            line(&report.text())?;
+            gains(report)
+        }
+    }
+}
+
+/// The first system over every other one, paired.
+fn gains(report: &Report) -> Result {
+    let systems: Vec<System> = report.systems().collect();
+    let Some((first, others)) = systems.split_first() else { return Ok(()) };
+    for other in others {
+        line(&format!("{first} over {other}, in points"))?;
+        for set in &report.sets {
+            let mut shown = format!("    {:<20}", set.set);
+            for budget in report.budgets() {
+                let Some(gain) = gain(report, set, *first, *other, budget) else { continue };
+                shown.push_str(&format!("{:>20}", points(&gain)));
+            }
+            line(&shown)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Report> {
+    let failed = |e: &dyn std::fmt::Display| Failure::Other(format!("{}: {e}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| failed(&e))?;
+    serde_json::from_str(&text).map_err(|e| failed(&format!("no report of tamis eval --format json: {e}")))
+}
+
+fn show_changes(first: &Report, second: &Report) -> Result {
+    if first.fingerprint != second.fingerprint {
+        crate::say!("note: the encoders differ: {} and {}", first.fingerprint, second.fingerprint);
+    }
+    for change in compare(first, second)? {
+        let d = change.difference;
+        line(&format!(
+            "{:<18}{:<16}@{:<6}{:<14}{}  n={}",
+            change.set,
+            change.system,
+            change.budget,
+            change.measure,
+            points(&d),
+            d.n
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,257 @@
+//! The layout of a labelled set: a folder with `corpus.jsonl` and `queries.jsonl`, gzipped or not.
+//!
+//! A line of the corpus: `{"doc_id", "title"?, "text", "media_type"?}`. A line of the queries: `{"query_id",
+//! "question", "answers"?: [..], "gold_doc_ids"?: [..], "gold_evidence"?: [..], "candidates"?: [..]}`; other
+//! fields are ignored. `candidates` restricts a question to some documents. A question may instead bring a
+//! document of its own, made of a slice of another one with a needle in it: `{"book", "start_byte",
+//! "end_byte", "insert_at_byte", "needle": {"title", "text"}}`.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::bootstrap::Random;
+use super::measure::normalised;
+use crate::document::{Content, Document, Metadata};
+use crate::error::{Error, Result};
+
+/// A labelled set.
+#[derive(Clone, Debug)]
+pub struct Set {
+    /// The folder's name.
+    pub name: String,
+    /// Its documents.
+    pub documents: Vec<Document>,
+    /// Its questions.
+    pub questions: Vec<Question>,
+    /// What is odd about it: labels that lead nowhere.
+    pub warnings: Vec<String>,
+}
+
+/// A question with its labels. Documents are named by their place in the set.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Its id.
+    pub id: String,
+    /// The question.
+    pub text: String,
+    /// Strings of which one should be kept; empty where none is known.
+    pub answers: Vec<String>,
+    /// Strings that should all be kept.
+    pub evidence: Vec<String>,
+    /// The documents that answer it.
+    pub gold: Vec<usize>,
+    /// The documents that it is asked of; `None` for all.
+    pub candidates: Option<Vec<usize>>,
+}
+
+#[derive(Deserialize)]
+struct DocumentLine {
+    doc_id: String,
+    #[serde(default)]
+    title: String,
+    text: String,
+    #[serde(default)]
+    media_type: String,
+}
+
+#[derive(Deserialize)]
+struct QuestionLine {
+    query_id: String,
+    question: String,
+    #[serde(default)]
+    answers: Vec<String>,
+    #[serde(default)]
+    gold_doc_ids: Vec<String>,
+    #[serde(default)]
+    gold_evidence: Vec<String>,
+    candidates: Option<Vec<String>>,
+    needle: Option<Needle>,
+    #[serde(default)]
+    start_byte: usize,
+    #[serde(default)]
+    end_byte: usize,
+    #[serde(default)]
+    insert_at_byte: usize,
+}
+
+#[derive(Deserialize)]
+struct Needle {
+    title: String,
+    text: String,
+}
+
+impl Set {
+    /// Reads a folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::InvalidArgument`] with file and line for what is malformed or stands there
+    /// twice.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let name = folder.file_name().map_or_else(|| "set".to_owned(), |n| n.to_string_lossy().into_owned());
+        let corpus = lines_of::<DocumentLine>(folder, "corpus")?;
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut documents = Vec::with_capacity(corpus.len());
+        for (n, line) in corpus.into_iter().enumerate() {
+            if places.insert(line.doc_id.clone(), n).is_some() {
+                return Err(malformed(folder, &format!("corpus: doc_id {:?} stands there twice", line.doc_id)));
+            }
+            documents.push(document(line)?);
+        }
+        let mut set = Self { name, documents, questions: Vec::new(), warnings: Vec::new() };
+        let mut seen = std::collections::HashSet::new();
+        for line in lines_of::<QuestionLine>(folder, "queries")? {
+            if !seen.insert(line.query_id.clone()) {
+                return Err(malformed(folder, &format!("queries: query_id {:?} stands there twice", line.query_id)));
+            }
+            set.take(line, &places)?;
+        }
+        if set.questions.is_empty() {
+            return Err(malformed(folder, "queries: there is none"));
+        }
+        if set.documents.is_empty() {
+            return Err(malformed(folder, "corpus: there is no document"));
+        }
+        set.warn_of_lost_answers();
+        Ok(set)
+    }
+
+    fn take(&mut self, line: QuestionLine, places: &HashMap<String, usize>) -> Result<()> {
+        let id = line.query_id;
+        let mut known = |ids: &[String], what: &str| -> Vec<usize> {
+            let (found, lost): (Vec<_>, Vec<_>) = ids.iter().partition(|d| places.contains_key(*d));
+            if let Some(first) = lost.first() {
+                let count = lost.len();
+                self.warnings
+                    .push(format!("question {id:?}: {count} of its {what} are no documents, such as {first:?}"));
+            }
+            found.into_iter().filter_map(|d| places.get(d).copied()).collect()
+        };
+        let mut gold = known(&line.gold_doc_ids, "gold_doc_ids");
+        let mut candidates = line.candidates.as_deref().map(|c| known(c, "candidates"));
+        if let Some(needle) = line.needle {
+            let book = gold.first().and_then(|n| self.documents.get(*n));
+            let text = book.and_then(|b| with_needle(b, &needle, line.start_byte, line.end_byte, line.insert_at_byte));
+            let text = text.ok_or_else(|| Error::invalid("data", format!("question {id:?}: its slice is no text")))?;
+            gold = vec![self.documents.len()];
+            candidates = Some(gold.clone());
+            let title = book_title(&self.documents, places, &line.gold_doc_ids);
+            self.documents.push(document(DocumentLine { doc_id: id.clone(), title, text, media_type: String::new() })?);
+        }
+        self.questions.push(Question {
+            id,
+            text: line.question,
+            answers: line.answers,
+            evidence: line.gold_evidence,
+            gold,
+            candidates,
+        });
+        Ok(())
+    }
+
+    fn warn_of_lost_answers(&mut self) {
+        let mut lost = 0;
+        for question in self.questions.iter().filter(|q| !q.answers.is_empty() && !q.gold.is_empty()) {
+            let texts = question.gold.iter().filter_map(|n| self.documents.get(*n)).map(text_of);
+            let there =
+                texts.map(|t| normalised(t)).any(|t| question.answers.iter().any(|a| t.contains(&normalised(a))));
+            lost += usize::from(!there);
+        }
+        if lost > 0 {
+            let all = self.questions.len();
+            self.warnings.push(format!("{lost} of {all} questions have no answer in their gold documents"));
+        }
+    }
+
+    /// Keeps so many questions, drawn by a seed, and of the documents only those that they are asked of.
+    pub fn sample(&mut self, questions: usize, seed: u64) {
+        if questions < self.questions.len() {
+            Random::new(seed).shuffle(&mut self.questions);
+            self.questions.truncate(questions);
+            self.questions.sort_by(|a, b| a.id.cmp(&b.id));
+        }
+        let Some(mut used) = self.questions.iter().map(|q| q.candidates.clone()).collect::<Option<Vec<_>>>() else {
+            return; // one is asked of all documents
+        };
+        let mut wanted: Vec<usize> = used.drain(..).flatten().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let place: HashMap<usize, usize> = wanted.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+        let moved = |old: &Vec<usize>| old.iter().filter_map(|n| place.get(n).copied()).collect();
+        for question in &mut self.questions {
+            question.gold = moved(&question.gold);
+            question.candidates = question.candidates.as_ref().map(moved);
+        }
+        let all = std::mem::take(&mut self.documents);
+        self.documents = all.into_iter().enumerate().filter(|(n, _)| place.contains_key(n)).map(|(_, d)| d).collect();
+    }
+}
+
+/// The text of a document of a set.
+pub(super) fn text_of(document: &Document) -> &str {
+    match &document.content {
+        Content::Text(text) => text,
+        Content::Bytes(_) => "",
+    }
+}
+
+fn book_title(documents: &[Document], places: &HashMap<String, usize>, ids: &[String]) -> String {
+    let book = ids.first().and_then(|id| places.get(id)).and_then(|n| documents.get(*n));
+    book.map_or_else(String::new, |b| b.title.clone())
+}
+
+fn with_needle(book: &Document, needle: &Needle, start: usize, end: usize, at: usize) -> Option<String> {
+    let slice = text_of(book).get(start..end)?;
+    let (before, after) = (slice.get(..at)?, slice.get(at..)?);
+    Some(format!("{before}\n\n{}\n{}\n\n{after}", needle.title, needle.text))
+}
+
+fn document(line: DocumentLine) -> Result<Document> {
+    let media_type = if line.media_type.is_empty() {
+        // What a passage is, its text says; ids are no file names.
+        crate::extract::MediaType::guess("", line.text.as_bytes()).name().to_owned()
+    } else {
+        line.media_type
+    };
+    Ok(Document {
+        id: line.doc_id.parse()?,
+        uri: String::new(),
+        title: line.title,
+        media_type,
+        metadata: Metadata::default(),
+        content: Content::Text(line.text),
+    })
+}
+
+fn malformed(folder: &Path, reason: &str) -> Error {
+    Error::invalid("data", format!("{}: {reason}", folder.display()))
+}
+
+fn lines_of<T: DeserializeOwned>(folder: &Path, stem: &str) -> Result<Vec<T>> {
+    let path = [".jsonl.gz", ".jsonl"].iter().map(|x| folder.join(format!("{stem}{x}"))).find(|p| p.is_file());
+    let Some(path) = path else {
+        return Err(malformed(folder, &format!("neither {stem}.jsonl nor {stem}.jsonl.gz is there")));
+    };
+    let mut out = Vec::new();
+    for (n, line) in open(&path)?.lines().enumerate() {
+        let line = line.map_err(Error::io(&path))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let parsed = serde_json::from_str(line.trim_start_matches('\u{feff}'));
+        out.push(parsed.map_err(|e| Error::invalid("data", format!("{}, line {}: {e}", path.display(), n + 1)))?);
+    }
+    Ok(out)
+}
+
+fn open(path: &PathBuf) -> Result<BufReader<Box<dyn Read>>> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    let is_packed = path.extension().is_some_and(|x| x == "gz");
+    let reader: Box<dyn Read> =
+        if is_packed { Box::new(flate2::read::MultiGzDecoder::new(file)) } else { Box::new(file) };
+    Ok(BufReader::new(reader))
+}

@@ -1,0 +1,108 @@
+//! What is measured of a context and of a ranking.
+
+use super::data::Question;
+
+/// What a context kept of a question's labels; `None` where the question has no such labels.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kept {
+    /// Whether some answer is in it.
+    pub answer: Option<f64>,
+    /// The share of evidence that is in it.
+    pub evidence: Option<f64>,
+    /// Whether all evidence is in it.
+    pub all_evidence: Option<f64>,
+}
+
+/// Case-folded, with single blanks: how labels and contexts are compared.
+#[must_use]
+pub fn normalised(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        // Full case folding differs from lower case only in a few letters that occur in labels: sharp s and
+        // the final sigma.
+        for c in word.chars().flat_map(char::to_lowercase) {
+            match c {
+                'ß' => out.push_str("ss"),
+                'ς' => out.push('σ'),
+                c => out.push(c),
+            }
+        }
+    }
+    out
+}
+
+/// Yes and no are no strings to look for.
+fn is_verdict(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "yes" | "no")
+}
+
+/// What a context keeps of a question's labels.
+#[must_use]
+pub fn kept(context: &str, question: &Question) -> Kept {
+    let context = normalised(context);
+    let holds = |label: &String| context.contains(&normalised(label));
+    let answers: Vec<&String> = question.answers.iter().filter(|a| !is_verdict(a)).collect();
+    let evidence: Vec<bool> = question.evidence.iter().map(holds).collect();
+    let share = evidence.iter().filter(|k| **k).count() as f64 / evidence.len().max(1) as f64;
+    Kept {
+        answer: (!answers.is_empty()).then(|| f64::from(u8::from(answers.into_iter().any(holds)))),
+        evidence: (!evidence.is_empty()).then_some(share),
+        all_evidence: (!evidence.is_empty()).then(|| f64::from(u8::from(evidence.iter().all(|k| *k)))),
+    }
+}
+
+/// The share of gold documents among the first `k`.
+#[must_use]
+pub fn recall(ranked: &[usize], gold: &[usize], k: usize) -> f64 {
+    let found = gold.iter().filter(|g| ranked.iter().take(k).any(|r| r == *g)).count();
+    found as f64 / gold.len().max(1) as f64
+}
+
+/// Normalised discounted cumulative gain of the first `k` (Järvelin and Kekäläinen, 2002), gains 0 and 1.
+#[must_use]
+pub fn ndcg(ranked: &[usize], gold: &[usize], k: usize) -> f64 {
+    let discount = |place: usize| 1.0 / (place as f64 + 2.0).log2();
+    let gain: f64 = ranked.iter().take(k).enumerate().filter(|(_, d)| gold.contains(d)).map(|(n, _)| discount(n)).sum();
+    let best: f64 = (0..gold.len().min(k)).map(discount).sum();
+    if best > 0.0 { gain / best } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(answers: &[&str], evidence: &[&str]) -> Question {
+        let owned = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect();
+        Question {
+            id: "q".into(),
+            text: "?".into(),
+            answers: owned(answers),
+            evidence: owned(evidence),
+            gold: Vec::new(),
+            candidates: None,
+        }
+    }
+
+    #[test]
+    fn labels_are_found_whatever_their_case_and_blanks() {
+        let kept = kept("The  Große\nStraße in ΑΘΗΝΑΣ.", &question(&["grosse strasse"], &["Αθηνας", "Rome"]));
+        assert_eq!(kept.answer, Some(1.0));
+        assert_eq!((kept.evidence, kept.all_evidence), (Some(0.5), Some(0.0)));
+    }
+
+    #[test]
+    fn verdicts_and_missing_labels_are_not_measured() {
+        let kept = kept("yes", &question(&["Yes"], &[]));
+        assert!(kept.answer.is_none() && kept.evidence.is_none());
+    }
+
+    #[test]
+    fn rankings() {
+        assert_eq!(recall(&[3, 1, 2], &[1, 9], 2), 0.5);
+        assert_eq!(ndcg(&[1, 2], &[1, 2], 10), 1.0);
+        assert!(ndcg(&[5, 1], &[1], 10) < 1.0 && ndcg(&[5], &[1], 10) == 0.0);
+    }
+}

@@ -1,0 +1,27 @@
+//! Measuring what contexts keep: labelled questions, systems side by side, intervals.
+//!
+//! [`data`] reads a set, [`prepare`](PreparedSet) encodes it once, [`system`](System) lists what is compared,
+//! [`run`] asks every question of every system at every budget, [`report`] writes it down. The measures are
+//! in [`measure`], the statistics in [`bootstrap`].
+//!
+//! The systems under test run the same code as the server: [`crate::compress`] over an index in memory.
+
+pub mod bootstrap;
+pub mod compare;
+pub mod data;
+pub mod gate;
+pub mod measure;
+mod memory;
+mod passages;
+pub mod plot;
+mod prepare;
+pub mod report;
+mod run;
+mod sentences;
+mod system;
+pub mod tune;
+
+pub use memory::RememberingEncoder;
+pub use prepare::PreparedSet;
+pub use run::{Plan, SetResult, SystemResult, run};
+pub use system::System;

@@ -1,0 +1,74 @@
+//! A set, encoded once for all systems.
+
+use std::sync::Arc;
+
+use super::data::Set;
+use super::passages;
+use crate::deadline::Deadline;
+use crate::encode::{Encoder, PackedVector, Priority, Vector};
+use crate::error::Result;
+use crate::index::inline::InlineIndex;
+use crate::index::{CollectionSettings, DocumentHead, Filter, StoredSegment};
+use crate::ingest;
+
+/// A set with what the systems look at.
+pub struct PreparedSet {
+    /// Documents and questions.
+    pub set: Set,
+    /// The documents as they are ingested.
+    pub(super) index: InlineIndex,
+    /// The same segments by document: what the sentence baselines choose from.
+    pub(super) segments: Vec<Vec<Arc<StoredSegment>>>,
+    /// Vectors of the encoded blocks of every document, without title and heading.
+    pub(super) bare: Vec<Vec<PackedVector>>,
+    /// The documents cut into passages: what the passage baselines rank.
+    pub(super) passages: InlineIndex,
+}
+
+impl PreparedSet {
+    /// Splits and encodes the documents; `progress` hears of every one that is done, with its bytes.
+    ///
+    /// # Errors
+    /// Those of ingesting a document.
+    pub fn new(
+        set: Set,
+        encoder: &dyn Encoder,
+        settings: &CollectionSettings,
+        deadline: &Deadline,
+        progress: &dyn Fn(u64),
+    ) -> Result<Self> {
+        let (mut prepared, mut cut): (Vec<(DocumentHead, _)>, Vec<_>) = (Vec::new(), Vec::new());
+        let mut bare = Vec::with_capacity(set.documents.len());
+        for document in &set.documents {
+            let (head, segments) = ingest::prepare_inline(encoder, document, settings, deadline)?;
+            bare.push(bare_vectors(encoder, &segments, deadline)?);
+            cut.push((head.clone(), passages::cut(document, encoder, deadline)?));
+            progress(head.bytes);
+            prepared.push((head, segments));
+        }
+        let segments = prepared.iter().map(|(_, s)| s.iter().cloned().map(Arc::new).collect()).collect();
+        Ok(Self {
+            index: InlineIndex::new(settings.clone(), prepared),
+            passages: InlineIndex::new(settings.clone(), cut),
+            segments,
+            bare,
+            set,
+        })
+    }
+
+    /// What an index is restricted to for a question.
+    pub(super) fn filter(&self, candidates: Option<&[usize]>) -> Filter {
+        match candidates {
+            Some(places) => Filter::ids(places.iter().filter_map(|n| self.set.documents.get(*n)).map(|d| d.id.clone())),
+            None => Filter::All,
+        }
+    }
+}
+
+/// Vectors of the blocks that have one, encoded without title and heading.
+fn bare_vectors(encoder: &dyn Encoder, segments: &[StoredSegment], deadline: &Deadline) -> Result<Vec<PackedVector>> {
+    let blocks = segments.iter().flat_map(|s| s.segment.blocks.iter().zip(&s.block_vectors).map(move |b| (s, b)));
+    let encoded = blocks.filter(|(_, (_, vector))| vector.is_some());
+    let texts: Vec<&str> = encoded.filter_map(|(s, (block, _))| s.slice(block.span)).collect();
+    Ok(encoder.encode_passages(&texts, Priority::Ingest, deadline)?.iter().map(Vector::pack).collect())
+}

@@ -1,0 +1,331 @@
+//! Every question, of every system, at every budget.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::bootstrap::{self, Interval, Random};
+use super::data::Question as Labelled;
+use super::measure::{self, Kept};
+use super::prepare::PreparedSet;
+use super::system::System;
+use super::{passages, sentences};
+use crate::compress::{self, Shape, Stats};
+use crate::deadline::Deadline;
+use crate::encode::Encoder;
+use crate::error::{Error, Result};
+use crate::fit::{Budget, Format, Order};
+use crate::index::{SegmentId, View};
+use crate::rank::{Question, Weights};
+use crate::tokenize::TokenCounter;
+
+/// Documents are ranked from so many segments.
+const RANKED_SEGMENTS: usize = 400;
+/// How deep document recall is measured.
+const DEPTHS: [usize; 4] = [1, 5, 10, 20];
+
+/// What to compare, and how.
+#[derive(Clone)]
+pub struct Plan {
+    /// The systems.
+    pub systems: Vec<System>,
+    /// The budgets, in tokens.
+    pub budgets: Vec<u32>,
+    /// Whose tokens.
+    pub tokenizer: Arc<dyn TokenCounter>,
+    /// How the system under test weighs its features.
+    pub weights: Weights,
+    /// For random orders and intervals.
+    pub seed: u64,
+    /// Questions answered at a time.
+    pub threads: usize,
+}
+
+/// What a system kept of a set at one budget.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct AtBudget {
+    /// The budget, in tokens.
+    pub budget: u32,
+    /// Share of questions with an answer in the context.
+    pub answer_kept: Interval,
+    /// Share of evidence in the context.
+    pub evidence_kept: Interval,
+    /// Share of questions with all evidence in the context.
+    pub all_evidence_kept: Interval,
+    /// Tokens of the contexts, on average.
+    pub tokens: f64,
+    /// Contexts over the budget: there must be none.
+    pub over: usize,
+    /// Answer kept, question by question; `null` where it has no answer to look for.
+    pub answers: Vec<Option<f64>>,
+    /// Evidence kept, question by question.
+    pub evidence: Vec<Option<f64>>,
+}
+
+/// How well a system finds documents.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Documents {
+    /// Recall of gold documents among the first k.
+    pub recall: BTreeMap<usize, Interval>,
+    /// nDCG of the first ten.
+    pub ndcg_10: Interval,
+}
+
+/// A system on a set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SystemResult {
+    /// Which.
+    pub system: System,
+    /// By budget.
+    pub budgets: Vec<AtBudget>,
+    /// Where the system ranks documents.
+    pub documents: Option<Documents>,
+    /// Milliseconds per question and stage, at the middle budget, on average.
+    pub stages_ms: BTreeMap<String, f64>,
+}
+
+/// All systems on a set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SetResult {
+    /// The set's name.
+    pub set: String,
+    /// Its documents.
+    pub documents: usize,
+    /// Ids of the questions, in the order of all lists below.
+    pub questions: Vec<String>,
+    /// What is odd about the set.
+    pub warnings: Vec<String>,
+    /// The systems.
+    pub systems: Vec<SystemResult>,
+}
+
+/// One answer: what it kept, its tokens, its stages.
+struct Answer {
+    kept: Kept,
+    tokens: u32,
+    over: bool,
+    stages_ms: BTreeMap<&'static str, f64>,
+}
+
+/// Per question: answers by system and budget, rankings by system.
+struct Row {
+    answers: Vec<Vec<Answer>>,
+    ranked: Vec<Option<Vec<usize>>>,
+}
+
+/// Runs a plan over a set; `progress` hears of every question that is done.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for an empty plan, else those of compressing.
+pub fn run(
+    prepared: &PreparedSet,
+    encoder: &dyn Encoder,
+    plan: &Plan,
+    progress: &(dyn Fn() + Sync),
+) -> Result<SetResult> {
+    if plan.systems.is_empty() || plan.budgets.is_empty() {
+        return Err(Error::invalid("plan", "needs at least one system and one budget"));
+    }
+    let questions = &prepared.set.questions;
+    let rows: Vec<Mutex<Option<Result<Row>>>> = questions.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..plan.threads.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(question) = questions.get(n) else { break };
+                    let row = row(prepared, encoder, plan, n as u64, question);
+                    let failed = row.is_err();
+                    *rows[n].lock().unwrap_or_else(PoisonError::into_inner) = Some(row);
+                    progress();
+                    if failed {
+                        next.store(questions.len(), Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let done = rows.into_iter().filter_map(|row| row.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let rows: Vec<Row> = done.collect::<Result<_>>()?;
+    Ok(SetResult {
+        set: prepared.set.name.clone(),
+        documents: prepared.set.documents.len(),
+        questions: questions.iter().map(|q| q.id.clone()).collect(),
+        warnings: prepared.set.warnings.clone(),
+        systems: (0..plan.systems.len()).map(|n| summary(n, &rows, questions, plan)).collect(),
+    })
+}
+
+fn row(prepared: &PreparedSet, encoder: &dyn Encoder, plan: &Plan, n: u64, labelled: &Labelled) -> Result<Row> {
+    let deadline = Deadline::none();
+    let start = Instant::now();
+    let question = Question::new(&labelled.text, encoder, &deadline)?;
+    let encoding = start.elapsed().as_secs_f64() * 1e3;
+    let mut row = Row { answers: Vec::new(), ranked: Vec::new() };
+    for system in &plan.systems {
+        let mut asked = Asked { prepared, plan, labelled, question: &question, seed: plan.seed.wrapping_add(n) };
+        let order = asked.ranking(*system, &deadline)?;
+        let mut answers = Vec::with_capacity(plan.budgets.len());
+        for budget in &plan.budgets {
+            let mut stats = Stats::default();
+            let start = Instant::now();
+            let text = asked.context(*system, order.as_deref(), *budget, &mut stats, &deadline)?;
+            let mut stages_ms = stats.stages_ms;
+            stages_ms.insert("encode", encoding);
+            stages_ms.insert("all", encoding + start.elapsed().as_secs_f64() * 1e3);
+            let tokens = plan.tokenizer.count(&text).0;
+            let kept = measure::kept(&text, labelled);
+            answers.push(Answer { kept, tokens, over: tokens > *budget, stages_ms });
+        }
+        row.answers.push(answers);
+        row.ranked.push(order.map(|o| documents_of(&o)));
+    }
+    Ok(row)
+}
+
+/// Documents in the order of their first segment; a segment's revision is its document's place.
+fn documents_of(ranked: &[SegmentId]) -> Vec<usize> {
+    let mut out = Vec::new();
+    for id in ranked {
+        let document = id.revision.0 as usize;
+        if !out.contains(&document) {
+            out.push(document);
+        }
+    }
+    out
+}
+
+/// A question that is being asked.
+struct Asked<'a> {
+    prepared: &'a PreparedSet,
+    plan: &'a Plan,
+    labelled: &'a Labelled,
+    question: &'a Question,
+    seed: u64,
+}
+
+impl Asked<'_> {
+    /// How a system ranks segments, where it does.
+    fn ranking(&mut self, system: System, deadline: &Deadline) -> Result<Option<Vec<SegmentId>>> {
+        let filter = self.prepared.filter(self.labelled.candidates.as_deref());
+        let by = match system {
+            System::PassageBm25 => passages::By::Lexical,
+            System::PassageDense => passages::By::Dense,
+            System::PassageFused => passages::By::Fused,
+            System::Fast => {
+                let view = &self.prepared.index;
+                let found = compress::candidates(view, &filter, self.question, RANKED_SEGMENTS, deadline)?;
+                return Ok(Some(found.into_iter().map(|c| c.id).collect()));
+            }
+            _ => return Ok(None),
+        };
+        passages::ranked(&self.prepared.passages, &filter, self.question, by, deadline).map(Some)
+    }
+
+    fn context(
+        &mut self,
+        system: System,
+        order: Option<&[SegmentId]>,
+        budget: u32,
+        stats: &mut Stats,
+        deadline: &Deadline,
+    ) -> Result<String> {
+        let tokenizer = self.plan.tokenizer.as_ref();
+        let by = match system {
+            System::Fast => return self.fast(budget, stats, deadline),
+            System::PassageBm25 | System::PassageDense | System::PassageFused => {
+                return passages::context(&self.prepared.passages, order.unwrap_or_default(), budget, tokenizer);
+            }
+            System::Random => sentences::By::Random(self.seed),
+            System::Lead => sentences::By::Lead,
+            System::Sentence => sentences::By::Bare,
+            System::TitleSentence => sentences::By::Titled,
+        };
+        // Sets name the answering document first: no system may learn from that.
+        let mut candidates = self.labelled.candidates.clone();
+        if let Some(candidates) = &mut candidates {
+            Random::new(self.seed).shuffle(candidates);
+        }
+        let query = self.question.vector.pack();
+        Ok(sentences::context(self.prepared, candidates.as_deref(), &query, by, budget, tokenizer))
+    }
+
+    /// As the server does it.
+    fn fast(&self, budget: u32, stats: &mut Stats, deadline: &Deadline) -> Result<String> {
+        let filter = self.prepared.filter(self.labelled.candidates.as_deref());
+        let budget = Budget::new(budget, self.plan.tokenizer.clone())?;
+        let shape = Shape {
+            budget: &budget,
+            format: Format::Plain,
+            order: Order::Relevance,
+            weights: &self.plan.weights,
+            inline: false,
+        };
+        let view: &dyn View = &self.prepared.index;
+        match compress::answer(view, &filter, self.question, &shape, stats, deadline) {
+            Ok(context) => Ok(context.text),
+            // A budget below one block keeps nothing; that is measured, not an end of the run.
+            Err(Error::BudgetInfeasible { .. }) => Ok(String::new()),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> SystemResult {
+    let interval = |values: &[Option<f64>]| {
+        let known: Vec<f64> = values.iter().copied().flatten().collect();
+        bootstrap::mean(&known, plan.seed)
+    };
+    let of = |budget: usize| rows.iter().map(move |row| &row.answers[system][budget]);
+    let budgets = plan.budgets.iter().enumerate().map(|(n, budget)| {
+        let answers: Vec<Option<f64>> = of(n).map(|a| a.kept.answer).collect();
+        let evidence: Vec<Option<f64>> = of(n).map(|a| a.kept.evidence).collect();
+        let all: Vec<Option<f64>> = of(n).map(|a| a.kept.all_evidence).collect();
+        AtBudget {
+            budget: *budget,
+            answer_kept: interval(&answers),
+            evidence_kept: interval(&evidence),
+            all_evidence_kept: interval(&all),
+            tokens: of(n).map(|a| f64::from(a.tokens)).sum::<f64>() / rows.len().max(1) as f64,
+            over: of(n).filter(|a| a.over).count(),
+            answers,
+            evidence,
+        }
+    });
+    let mut stages_ms: BTreeMap<String, f64> = BTreeMap::new();
+    for answer in of(plan.budgets.len() / 2) {
+        for (stage, ms) in &answer.stages_ms {
+            *stages_ms.entry((*stage).to_owned()).or_default() += ms / rows.len().max(1) as f64;
+        }
+    }
+    SystemResult {
+        system: plan.systems[system],
+        budgets: budgets.collect(),
+        documents: documents(system, rows, questions, plan.seed),
+        stages_ms,
+    }
+}
+
+fn documents(system: usize, rows: &[Row], questions: &[Labelled], seed: u64) -> Option<Documents> {
+    let ranked: Vec<(&[usize], &[usize])> = rows
+        .iter()
+        .zip(questions)
+        .filter(|(_, q)| !q.gold.is_empty())
+        .filter_map(|(row, q)| Some((row.ranked[system].as_deref()?, q.gold.as_slice())))
+        .collect();
+    if ranked.is_empty() {
+        return None;
+    }
+    let over = |measure: &dyn Fn(&[usize], &[usize]) -> f64| {
+        let values: Vec<f64> = ranked.iter().map(|(ranked, gold)| measure(ranked, gold)).collect();
+        bootstrap::mean(&values, seed)
+    };
+    Some(Documents {
+        recall: DEPTHS.iter().map(|k| (*k, over(&|r, g| measure::recall(r, g, *k)))).collect(),
+        ndcg_10: over(&|r, g| measure::ndcg(r, g, 10)),
+    })
+}

@@ -1,0 +1,106 @@
+//! The simple strong baselines: blocks by one score, whole, each document's title once.
+
+use std::collections::BTreeMap;
+
+use super::bootstrap::Random;
+use super::prepare::PreparedSet;
+use crate::encode::PackedVector;
+use crate::tokenize::TokenCounter;
+
+/// By what blocks are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// A random order, from the seed.
+    Random(u64),
+    /// The order of the documents.
+    Lead,
+    /// Cosine with the block alone.
+    Bare,
+    /// Cosine with `title, heading: block`.
+    Titled,
+}
+
+/// A block of a document: document, place among its encoded blocks, text.
+struct Choice<'a> {
+    document: usize,
+    place: usize,
+    text: &'a str,
+    score: f32,
+}
+
+/// Takes the best blocks that fit and writes them by document, each under its title.
+pub(super) fn context(
+    prepared: &PreparedSet,
+    candidates: Option<&[usize]>,
+    query: &PackedVector,
+    by: By,
+    budget: u32,
+    tokenizer: &dyn TokenCounter,
+) -> String {
+    let mut choices = choices(prepared, candidates, query, by);
+    if let By::Random(seed) = by {
+        Random::new(seed).shuffle(&mut choices);
+    } else {
+        // Stable: of equal scores the first in the documents' order.
+        choices.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+    let title = |document: usize| prepared.set.documents[document].title.as_str();
+    let mut kept: BTreeMap<usize, BTreeMap<usize, &str>> = BTreeMap::new();
+    let mut taken = Vec::new();
+    let mut total = 0;
+    for choice in &choices {
+        let own = tokenizer.count(choice.text).0 + 1;
+        let first = !kept.contains_key(&choice.document);
+        let cost = own + if first { tokenizer.count(title(choice.document)).0 + 1 } else { 0 };
+        if total + cost <= budget {
+            total += cost;
+            kept.entry(choice.document).or_default().insert(choice.place, choice.text);
+            taken.push((choice.document, choice.place));
+        }
+        if total + 2 >= budget {
+            break;
+        }
+    }
+    loop {
+        let mut text = String::new();
+        for (document, blocks) in &kept {
+            let blocks: Vec<&str> = blocks.values().copied().collect();
+            text.push_str(&format!("{}\n{}\n", title(*document), blocks.join(" ")));
+        }
+        if tokenizer.count(&text).0 <= budget {
+            return text;
+        }
+        // Estimates were short by a token or two: the worst goes.
+        let Some((document, place)) = taken.pop() else { return String::new() };
+        if let Some(blocks) = kept.get_mut(&document) {
+            blocks.remove(&place);
+            if blocks.is_empty() {
+                kept.remove(&document);
+            }
+        }
+    }
+}
+
+fn choices<'a>(
+    prepared: &'a PreparedSet,
+    candidates: Option<&[usize]>,
+    query: &PackedVector,
+    by: By,
+) -> Vec<Choice<'a>> {
+    let all: Vec<usize> = (0..prepared.segments.len()).collect();
+    let mut out = Vec::new();
+    for document in candidates.unwrap_or(&all) {
+        let segments = &prepared.segments[*document];
+        let blocks = segments.iter().flat_map(|s| s.segment.blocks.iter().zip(&s.block_vectors).map(move |b| (s, b)));
+        let encoded = blocks.filter_map(|(s, (block, vector))| Some((s.slice(block.span)?, vector.as_ref()?)));
+        for (place, ((text, titled), bare)) in encoded.zip(&prepared.bare[*document]).enumerate() {
+            let score = match by {
+                By::Random(_) | By::Lead => 0.0,
+                By::Bare => query.cosine(bare),
+                By::Titled => query.cosine(titled),
+            };
+            out.push(Choice { document: *document, place, text, score });
+        }
+    }
+    out
+}

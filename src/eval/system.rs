@@ -1,0 +1,76 @@
+//! What is compared.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A way to make contexts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum System {
+    /// Tamis as served.
+    Fast,
+    /// Blocks in a random order.
+    Random,
+    /// Blocks from the beginning.
+    Lead,
+    /// Whole passages by BM25, cut at the budget.
+    PassageBm25,
+    /// Whole passages by cosine, cut at the budget.
+    PassageDense,
+    /// Whole passages by both, fused: rerank and cut.
+    PassageFused,
+    /// Sentence vectors, bare.
+    Sentence,
+    /// Sentence vectors of "title: sentence": the simple strong baseline.
+    TitleSentence,
+}
+
+impl System {
+    /// Every system, the one under test first.
+    pub const ALL: [Self; 8] = [
+        Self::Fast,
+        Self::TitleSentence,
+        Self::Sentence,
+        Self::PassageFused,
+        Self::PassageDense,
+        Self::PassageBm25,
+        Self::Lead,
+        Self::Random,
+    ];
+
+    /// Its name in flags and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Random => "random",
+            Self::Lead => "lead",
+            Self::PassageBm25 => "passage-bm25",
+            Self::PassageDense => "passage-dense",
+            Self::PassageFused => "passage-fused",
+            Self::Sentence => "sentence",
+            Self::TitleSentence => "title-sentence",
+        }
+    }
+}
+
+impl fmt::Display for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for System {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|system| system.name() == s).ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.iter().map(|system| system.name()).collect();
+            Error::invalid("system", format!("{s:?}: use one of {}", known.join(", ")))
+        })
+    }
+}
