@@ -157,8 +157,7 @@ impl Set {
         let mut lost = 0;
         for question in self.questions.iter().filter(|q| !q.answers.is_empty() && !q.gold.is_empty()) {
             let texts = question.gold.iter().filter_map(|n| self.documents.get(*n)).map(text_of);
-            let there =
-                texts.map(|t| normalised(t)).any(|t| question.answers.iter().any(|a| t.contains(&normalised(a))));
+            let there = texts.map(normalised).any(|t| question.answers.iter().any(|a| t.contains(&normalised(a))));
             lost += usize::from(!there);
         }
         if lost > 0 {

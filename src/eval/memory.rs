@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redb::{Database, Durability, ReadableDatabase, TableDefinition};
 
@@ -13,12 +14,15 @@ use crate::error::{Error, Result};
 const VECTORS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("vectors");
 /// Texts encoded between two writes.
 const BATCH: usize = 512;
+/// So many vectors are lost at most.
+const SAVE_EVERY: usize = 4096;
 
 /// Passages come from the file where they are known; everything else goes to the encoder. Vectors are
 /// remembered packed, as an index stores them.
 pub struct RememberingEncoder {
     inner: Arc<dyn Encoder>,
     file: Database,
+    unsaved: AtomicUsize,
 }
 
 impl RememberingEncoder {
@@ -35,7 +39,7 @@ impl RememberingEncoder {
         let begin = file.begin_write().map_err(|e| refuse(&e))?;
         begin.open_table(VECTORS).map_err(|e| refuse(&e))?;
         begin.commit().map_err(|e| refuse(&e))?;
-        Ok(Self { inner, file })
+        Ok(Self { inner, file, unsaved: AtomicUsize::new(0) })
     }
 
     fn known(&self, keys: &[[u8; 16]]) -> Result<Vec<Option<Vector>>, redb::Error> {
@@ -47,8 +51,13 @@ impl RememberingEncoder {
 
     fn remember(&self, entries: &[(&[u8; 16], PackedVector)]) -> Result<(), redb::Error> {
         let mut write = self.file.begin_write()?;
-        // What a crash loses is encoded again.
-        write.set_durability(Durability::None)?;
+        // What a crash loses is encoded again; every so often it is made to last.
+        let before = self.unsaved.fetch_add(entries.len(), Ordering::Relaxed);
+        if before + entries.len() < SAVE_EVERY {
+            write.set_durability(Durability::None)?;
+        } else {
+            self.unsaved.store(0, Ordering::Relaxed);
+        }
         {
             let mut table = write.open_table(VECTORS)?;
             for (key, vector) in entries {

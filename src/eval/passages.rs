@@ -36,8 +36,7 @@ pub(super) fn cut(document: &Document, encoder: &dyn Encoder, deadline: &Deadlin
 
 fn spans(text: &str) -> Vec<Span> {
     let mut out: Vec<Span> = Vec::new();
-    let mut words = 0;
-    for word in text.split_whitespace() {
+    for (words, word) in text.split_whitespace().enumerate() {
         // Words are slices of the text: their place is the distance to its beginning.
         let start = word.as_ptr() as usize - text.as_ptr() as usize;
         let span = Span::new(start, start + word.len());
@@ -45,7 +44,6 @@ fn spans(text: &str) -> Vec<Span> {
             Some(last) if words % PASSAGE_WORDS != 0 => *last = last.cover(span),
             _ => out.push(span),
         }
-        words += 1;
     }
     out
 }

@@ -1,10 +1,12 @@
 //! A set, encoded once for all systems.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::data::Set;
 use super::passages;
 use crate::deadline::Deadline;
+use crate::document::Document;
 use crate::encode::{Encoder, PackedVector, Priority, Vector};
 use crate::error::Result;
 use crate::index::inline::InlineIndex;
@@ -35,16 +37,20 @@ impl PreparedSet {
         encoder: &dyn Encoder,
         settings: &CollectionSettings,
         deadline: &Deadline,
-        progress: &dyn Fn(u64),
+        progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Self> {
-        let (mut prepared, mut cut): (Vec<(DocumentHead, _)>, Vec<_>) = (Vec::new(), Vec::new());
-        let mut bare = Vec::with_capacity(set.documents.len());
-        for document in &set.documents {
+        let encode = |document: &Document| -> Result<Encoded> {
             let (head, segments) = ingest::prepare_inline(encoder, document, settings, deadline)?;
-            bare.push(bare_vectors(encoder, &segments, deadline)?);
-            cut.push((head.clone(), passages::cut(document, encoder, deadline)?));
+            let bare = bare_vectors(encoder, &segments, deadline)?;
+            let passages = passages::cut(document, encoder, deadline)?;
             progress(head.bytes);
-            prepared.push((head, segments));
+            Ok(Encoded { head, segments, bare, passages })
+        };
+        let (mut prepared, mut cut, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+        for encoded in in_parallel(&set.documents, &encode)? {
+            bare.push(encoded.bare);
+            cut.push((encoded.head.clone(), encoded.passages));
+            prepared.push((encoded.head, encoded.segments));
         }
         let segments = prepared.iter().map(|(_, s)| s.iter().cloned().map(Arc::new).collect()).collect();
         Ok(Self {
@@ -63,6 +69,36 @@ impl PreparedSet {
             None => Filter::All,
         }
     }
+}
+
+/// A document, encoded.
+struct Encoded {
+    head: DocumentHead,
+    segments: Vec<StoredSegment>,
+    bare: Vec<PackedVector>,
+    passages: Vec<StoredSegment>,
+}
+
+/// Applies a function to all things on all cores; the first error ends it.
+pub(super) fn in_parallel<T: Sync, R: Send>(things: &[T], work: &(dyn Fn(&T) -> Result<R> + Sync)) -> Result<Vec<R>> {
+    let done: Vec<Mutex<Option<Result<R>>>> = things.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some((n, thing)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, things.get(n)?)))
+                {
+                    let result = work(thing);
+                    if result.is_err() {
+                        next.store(things.len(), Ordering::Relaxed);
+                    }
+                    *done[n].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+                }
+            });
+        }
+    });
+    done.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }
 
 /// Vectors of the blocks that have one, encoded without title and heading.

@@ -193,12 +193,13 @@ type Lines = Vec<(System, Vec<Interval>)>;
 
 /// The measures for which a set has labels.
 fn measures(set: &SetResult) -> Vec<(&'static str, Lines)> {
-    let all: [(&str, fn(&AtBudget) -> Interval); 3] = [
+    type Measure = fn(&AtBudget) -> Interval;
+    let all: [(&str, Measure); 3] = [
         ("answer kept", |b| b.answer_kept),
         ("evidence kept", |b| b.evidence_kept),
         ("all evidence kept", |b| b.all_evidence_kept),
     ];
-    let lines = |get: fn(&AtBudget) -> Interval| -> Lines {
+    let lines = |get: Measure| -> Lines {
         let of = |r: &SystemResult| (r.system, r.budgets.iter().map(get).collect::<Vec<_>>());
         set.systems.iter().map(of).collect()
     };

@@ -1,8 +1,7 @@
 //! Every question, of every system, at every budget.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::bootstrap::{self, Interval, Random};
 use super::data::Question as Labelled;
 use super::measure::{self, Kept};
-use super::prepare::PreparedSet;
+use super::prepare::{PreparedSet, in_parallel};
 use super::system::System;
 use super::{passages, sentences};
 use crate::compress::{self, Shape, Stats};
@@ -40,8 +39,6 @@ pub struct Plan {
     pub weights: Weights,
     /// For random orders and intervals.
     pub seed: u64,
-    /// Questions answered at a time.
-    pub threads: usize,
 }
 
 /// What a system kept of a set at one budget.
@@ -130,27 +127,12 @@ pub fn run(
         return Err(Error::invalid("plan", "needs at least one system and one budget"));
     }
     let questions = &prepared.set.questions;
-    let rows: Vec<Mutex<Option<Result<Row>>>> = questions.iter().map(|_| Mutex::new(None)).collect();
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..plan.threads.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(question) = questions.get(n) else { break };
-                    let row = row(prepared, encoder, plan, n as u64, question);
-                    let failed = row.is_err();
-                    *rows[n].lock().unwrap_or_else(PoisonError::into_inner) = Some(row);
-                    progress();
-                    if failed {
-                        next.store(questions.len(), Ordering::Relaxed);
-                    }
-                }
-            });
-        }
-    });
-    let done = rows.into_iter().filter_map(|row| row.into_inner().unwrap_or_else(PoisonError::into_inner));
-    let rows: Vec<Row> = done.collect::<Result<_>>()?;
+    let numbered: Vec<(usize, &Labelled)> = questions.iter().enumerate().collect();
+    let rows: Vec<Row> = in_parallel(&numbered, &|(n, question)| {
+        let row = row(prepared, encoder, plan, *n as u64, question);
+        progress();
+        row
+    })?;
     Ok(SetResult {
         set: prepared.set.name.clone(),
         documents: prepared.set.documents.len(),

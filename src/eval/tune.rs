@@ -6,7 +6,7 @@
 
 use super::data::{Question as Labelled, text_of};
 use super::measure::normalised;
-use super::prepare::PreparedSet;
+use super::prepare::{PreparedSet, in_parallel};
 use crate::compress;
 use crate::deadline::Deadline;
 use crate::encode::Encoder;
@@ -37,8 +37,7 @@ pub struct Example {
 /// The encoder's.
 pub fn examples(prepared: &PreparedSet, encoder: &dyn Encoder) -> Result<Vec<Example>> {
     let deadline = Deadline::none();
-    let mut out = Vec::new();
-    for labelled in &prepared.set.questions {
+    let found = in_parallel(&prepared.set.questions, &|labelled: &Labelled| -> Result<Option<Example>> {
         let question = Question::new(&labelled.text, encoder, &deadline)?;
         let filter = prepared.filter(labelled.candidates.as_deref());
         let candidates = compress::candidates(&prepared.index, &filter, &question, CANDIDATES, &deadline)?;
@@ -51,11 +50,10 @@ pub fn examples(prepared: &PreparedSet, encoder: &dyn Encoder) -> Result<Vec<Exa
             is_wanted.holds(candidate.id.revision.0 as usize, block)
         });
         let wanted: Vec<usize> = wanted.map(|(n, _)| n).collect();
-        if !wanted.is_empty() && wanted.len() < described.len() {
-            out.push(Example { blocks: described.iter().map(|d| d.features).collect(), wanted });
-        }
-    }
-    Ok(out)
+        let tells = !wanted.is_empty() && wanted.len() < described.len();
+        Ok(tells.then(|| Example { blocks: described.iter().map(|d| d.features).collect(), wanted }))
+    })?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// What makes a block wanted.
@@ -130,14 +128,12 @@ fn add_gradient(example: &Example, weights: &[f64; COUNT], share: f64, gradient:
     let exponents: Vec<f64> = scores.iter().map(|s| (s - most).exp()).collect();
     let total: f64 = exponents.iter().sum();
     for (features, exponent) in example.blocks.iter().zip(&exponents) {
-        for f in 0..COUNT {
-            gradient[f] += share * exponent / total * f64::from(features[f]);
-        }
+        let part = share * exponent / total;
+        gradient.iter_mut().zip(features).for_each(|(g, f)| *g += part * f64::from(*f));
     }
     for wanted in &example.wanted {
-        for f in 0..COUNT {
-            gradient[f] -= share / example.wanted.len() as f64 * f64::from(example.blocks[*wanted][f]);
-        }
+        let part = share / example.wanted.len() as f64;
+        gradient.iter_mut().zip(&example.blocks[*wanted]).for_each(|(g, f)| *g -= part * f64::from(*f));
     }
 }
 

@@ -21,7 +21,7 @@ use crate::span::Span;
 /// Deeper nodes are not followed; their text is cut by lines.
 const MAX_DEPTH: usize = 64;
 /// Neighbouring statements are merged into one block until it has this many tokens.
-pub(super) const MIN_BLOCK_TOKENS: usize = 32;
+const MIN_BLOCK_TOKENS: usize = 32;
 /// A piece with fewer tokens (a closing bracket) always joins the block before it, where it fits.
 const MIN_PIECE_TOKENS: usize = 8;
 /// Sizes by lines may be short of the whole by so many tokens.

@@ -11,6 +11,10 @@ use crate::span::Span;
 const MAX_LEAD_BYTES: usize = 400;
 /// A header may take this share of a segment's limit; a longer one is not repeated.
 const MAX_HEADER_SHARE: usize = 2;
+/// Text has about so many bytes a token; what is much longer is not worth counting to see whether it fits.
+const USUAL_BYTES_PER_TOKEN: usize = 4;
+/// A fence with no more than this is an example to be read as a whole.
+const MAX_WHOLE_CODE_TOKENS: usize = 64;
 /// What is longer than this many bytes per token of its limit is not measured to know that it is too long.
 const MAX_BYTES_PER_TOKEN: usize = 16;
 
@@ -160,8 +164,10 @@ impl Outline<'_> {
 
     /// Code is handed to its own splitter; fences belong to the blocks beside them.
     fn code(&mut self, language: Option<Language>, span: Span) {
-        // The splitter would make one block of so little: it needs no parsing.
-        if let tokens @ Some(_) = self.fitting(span, code::MIN_BLOCK_TOKENS.min(self.limits.of_block())) {
+        let few = MAX_WHOLE_CODE_TOKENS.min(self.limits.of_block());
+        if span.len() <= few * USUAL_BYTES_PER_TOKEN
+            && let tokens @ Some(_) = self.fitting(span, few)
+        {
             return self.push(Piece::new(span, BlockKind::Code, true).counted(tokens));
         }
         let inner = inside_fences(self.text, span);
@@ -173,11 +179,13 @@ impl Outline<'_> {
         let Some(first) = sections.first_mut().and_then(|s| s.blocks.first_mut()) else {
             return self.push(Piece::new(span, BlockKind::Code, true));
         };
+        // Lines count at most what they count one by one, so the fences' tokens are added.
+        let with = |tokens: Option<usize>, fence: &str| Some(tokens? + (self.measure)(fence));
+        first.tokens = with(first.tokens, &self.text[span.start as usize..inner.start as usize]);
         first.block.span = Span::new(span.start as usize, first.block.span.end as usize);
-        first.tokens = None;
         if let Some(last) = sections.last_mut().and_then(|s| s.blocks.last_mut()) {
+            last.tokens = with(last.tokens, &self.text[inner.end as usize..span.end as usize]);
             last.block.span = last.block.span.cover(Span::new(inner.end as usize, span.end as usize));
-            last.tokens = None;
         }
         self.within(sections);
     }

@@ -4,6 +4,7 @@
 
 mod cli;
 mod crash;
+mod eval;
 mod python;
 mod server;
 mod split;

@@ -361,6 +361,9 @@ pub(crate) struct EvalArgs {
     /// Show what changed between two JSON reports, question by question
     #[arg(long, num_args = 2, value_names = ["FIRST.json", "SECOND.json"], conflicts_with = "data")]
     pub(crate) compare: Vec<PathBuf>,
+    /// Where vectors are remembered; in the cache directory where nothing is said
+    #[arg(long, value_name = "DIR")]
+    pub(crate) vectors: Option<PathBuf>,
     /// Learn the weights of the ranking's features and write them here; every set is reported with weights
     /// learnt from the others
     #[arg(long, value_name = "FILE.toml", conflicts_with = "weights")]

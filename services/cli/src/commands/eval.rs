@@ -36,13 +36,13 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
         tokenizer: tokenize::named(&args.tokenizer)?,
         weights: weights(args)?,
         seed: args.seed,
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
     let folders = folders(args)?;
     let cache = Cache::from_environment()?;
     let settings = configuration(global)?.encoder().map_err(usage)?;
     let encoder = Arc::new(OnnxEncoder::load(&settings, &cache, &Bar::default())?);
-    let encoder = RememberingEncoder::open(encoder, &cache.root().join(MEMORY))?;
+    let encoder =
+        RememberingEncoder::open(encoder, &args.vectors.clone().unwrap_or_else(|| cache.root().join(MEMORY)))?;
     let mut report = Report {
         fingerprint: tamis::encode::Encoder::fingerprint(&encoder).to_string(),
         tokenizer: args.tokenizer.clone(),

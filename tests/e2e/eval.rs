@@ -1,0 +1,81 @@
+//! `tamis eval` on a set of a few documents: measures, gate, comparison, and data that is wrong.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support;
+
+const CORPUS: &str = r#"{"doc_id":"soup","title":"Soup","text":"Soup is cooked slowly. Its salt comes from the sea. It is eaten hot."}
+{"doc_id":"sieve","title":"Sieve","text":"A sieve has a drum. The drum was invented in 1650. Cooks press food through it."}
+{"doc_id":"ship","title":"Ship","text":"A ship sails. Its sails were made in Ghent. The captain steers it."}
+"#;
+const QUERIES: &str = r#"{"query_id":"a","question":"when was the drum of the sieve invented","answers":["1650"],"gold_doc_ids":["sieve"]}
+{"query_id":"b","question":"where were the sails of the ship made","answers":["Ghent"],"gold_doc_ids":["ship"],"candidates":["ship","soup"]}
+"#;
+
+/// Vectors are remembered beside the set: tests run side by side.
+fn succeed(directory: &Path, arguments: &[&str]) -> String {
+    support::succeed(directory, &[arguments, &["--vectors", "memory"]].concat())
+}
+
+fn fail(directory: &Path, arguments: &[&str]) -> (i32, String) {
+    support::fail(directory, &[arguments, &["--vectors", "memory"]].concat())
+}
+
+fn set() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("kitchen")).unwrap();
+    fs::write(directory.path().join("kitchen/corpus.jsonl"), CORPUS).unwrap();
+    fs::write(directory.path().join("kitchen/queries.jsonl"), QUERIES).unwrap();
+    directory
+}
+
+#[test]
+fn answers_are_found_and_the_gate_holds() {
+    let directory = set();
+    let d = directory.path();
+    let arguments = ["eval", "--data", "kitchen", "--budgets", "20,200", "--format", "json", "--plot", "kept.svg"];
+    let shown = succeed(d, &arguments);
+    let report: Value = serde_json::from_str(&shown).unwrap();
+    let systems = report["sets"][0]["systems"].as_array().unwrap();
+    assert_eq!(systems.len(), 8);
+    for system in systems {
+        let budgets = system["budgets"].as_array().unwrap();
+        assert!(budgets.iter().all(|b| b["over"] == 0), "{system}");
+        assert_eq!(budgets[1]["answer_kept"]["mean"], 1.0, "everything fits: {system}");
+    }
+    assert_eq!(systems[0]["budgets"][0]["answer_kept"]["mean"], 1.0, "twenty tokens are enough: {shown}");
+    assert!(fs::read_to_string(d.join("kept.svg")).unwrap().contains("title-sentence"));
+    fs::write(d.join("a.json"), &shown).unwrap();
+    assert!(support::succeed(d, &["eval", "--compare", "a.json", "a.json"]).contains("+0.0 [+0.0, +0.0]"));
+    succeed(d, &["eval", "--data", "kitchen", "--budgets", "200", "--system", "fast", "--min", "kitchen@200>=0.9"]);
+    let lead = ["eval", "--data", ".", "--budgets", "5", "--system", "lead", "--min", "kitchen@5>=0.9"];
+    assert!(fail(d, &lead).1.contains("below 0.9"));
+    let markdown = succeed(d, &["eval", "--data", "kitchen", "--budgets", "200", "--format", "markdown"]);
+    assert!(markdown.contains("### Where fast loses"), "{markdown}");
+}
+
+#[test]
+fn what_is_wrong_with_a_set_is_said() {
+    let directory = set();
+    let d = directory.path();
+    let queries = d.join("kitchen/queries.jsonl");
+    for (written, reason) in [
+        (format!("{QUERIES}{{\"query_id\": 3}}\n"), "line 3"),
+        (format!("{QUERIES}{QUERIES}"), "stands there twice"),
+        (String::new(), "there is none"),
+    ] {
+        fs::write(&queries, written).unwrap();
+        let error = fail(d, &["eval", "--data", "kitchen", "--budgets", "50"]);
+        assert!(error.1.contains(reason), "{error:?}");
+    }
+    fs::write(&queries, QUERIES.replace("\"sieve\"", "\"gone\"").replace("Ghent", "Bruges")).unwrap();
+    let shown = succeed(d, &["eval", "--data", "kitchen", "--budgets", "50", "--system", "fast"]);
+    assert!(shown.contains("\"gone\"") && shown.contains("no answer in their gold documents"), "{shown}");
+    assert_eq!(fail(d, &["eval", "--data", "kitchen", "--system", "slow"]).0, 2);
+    assert_eq!(fail(d, &["eval", "--data", "kitchen", "--budgets", "0"]).0, 2);
+    assert!(fail(d, &["eval", "--data", "nowhere"]).1.contains("nowhere"));
+    assert_eq!(support::fail(d, &["collections", "list", "--format", "markdown"]).0, 2);
+}
