@@ -16,7 +16,8 @@ cargo xtask demo     build in release, ingest this repository, ask three questio
 cargo xtask test     format check, lints, every test
 cargo xtask doc      the documentation, warnings are errors
 cargo xtask proto    lint the public contract with buf
-cargo xtask fuzz     any bytes as a format: `fuzz md 10` for ten minutes, `fuzz all` for every format
+cargo xtask fuzz     any bytes as a format: `fuzz md 10` for ten minutes, `fuzz md keep` for the
+                     tests, `fuzz all` for every format
 cargo xtask eval     what contexts keep of labelled questions: rewrites docs/evaluation.md (--quick: a sample, shown)
 cargo xtask bench    measure the figures of docs/performance.md (see its first section)";
 
