@@ -21,46 +21,30 @@ pub struct Interval {
 /// The mean of values, with its interval.
 #[must_use]
 pub fn mean(values: &[f64], seed: u64) -> Interval {
-    if values.is_empty() {
-        return Interval::default();
-    }
-    let n = values.len();
-    let mut random = Random::new(seed);
-    let mut means: Vec<f64> =
-        (0..SAMPLES).map(|_| (0..n).map(|_| values[random.below(n)]).sum::<f64>() / n as f64).collect();
-    means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[((SAMPLES - 1) as f64 * share).round() as usize];
-    Interval { mean: values.iter().sum::<f64>() / n as f64, low: at(0.025), high: at(0.975), n }
+    mean_of_means(&[values], seed)
 }
 
-/// The mean over groups of their means, each group resampled within itself.
+/// The mean over groups of their means, each group resampled within itself. Empty groups do not count.
 #[must_use]
-pub fn mean_of_means(groups: &[Vec<f64>], seed: u64) -> Interval {
-    let mut random = Random::new(seed);
-    let drawn = |group: &Vec<f64>, random: &mut Random| {
-        (0..group.len()).map(|_| group[random.below(group.len())]).sum::<f64>() / group.len() as f64
-    };
-    let filled: Vec<&Vec<f64>> = groups.iter().filter(|g| !g.is_empty()).collect();
+pub fn mean_of_means<G: AsRef<[f64]>>(groups: &[G], seed: u64) -> Interval {
+    let filled: Vec<&[f64]> = groups.iter().map(AsRef::as_ref).filter(|g| !g.is_empty()).collect();
     if filled.is_empty() {
         return Interval::default();
     }
-    let mut means: Vec<f64> =
-        (0..SAMPLES).map(|_| filled.iter().map(|g| drawn(g, &mut random)).sum::<f64>() / filled.len() as f64).collect();
+    let over_groups = |of: &mut dyn FnMut(&[f64]) -> f64| -> f64 {
+        filled.iter().map(|group| of(group) / group.len() as f64).sum::<f64>() / filled.len() as f64
+    };
+    let mut random = Random::new(seed);
+    let mut resampled = |group: &[f64]| (0..group.len()).map(|_| group[random.below(group.len())]).sum::<f64>();
+    let mut means: Vec<f64> = (0..SAMPLES).map(|_| over_groups(&mut resampled)).collect();
     means.sort_by(f64::total_cmp);
     let at = |share: f64| means[((SAMPLES - 1) as f64 * share).round() as usize];
     Interval {
-        mean: filled.iter().map(|g| g.iter().sum::<f64>() / g.len() as f64).sum::<f64>() / filled.len() as f64,
+        mean: over_groups(&mut |group| group.iter().sum()),
         low: at(0.025),
         high: at(0.975),
-        n: filled.iter().map(|g| g.len()).sum(),
+        n: filled.iter().map(|group| group.len()).sum(),
     }
-}
-
-/// The mean of `a - b`, question by question, with its interval.
-#[must_use]
-pub fn difference(a: &[f64], b: &[f64], seed: u64) -> Interval {
-    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-    mean(&differences, seed)
 }
 
 /// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers from the same seed, everywhere.
@@ -113,6 +97,7 @@ mod tests {
     #[test]
     fn equal_systems_differ_by_nothing() {
         let values = [1.0, 0.0, 1.0, 1.0];
-        assert_eq!(difference(&values, &values, 1), Interval { n: 4, ..Interval::default() });
+        let differences: Vec<f64> = values.iter().zip(values).map(|(a, b)| a - b).collect();
+        assert_eq!(mean(&differences, 1), Interval { n: 4, ..Interval::default() });
     }
 }

@@ -86,9 +86,9 @@ pub(super) fn in_parallel<T: Sync, R: Send>(things: &[T], work: &(dyn Fn(&T) -> 
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                while let Some((n, thing)) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, things.get(n)?)))
-                {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(thing) = things.get(n) else { break };
                     let result = work(thing);
                     if result.is_err() {
                         next.store(things.len(), Ordering::Relaxed);
