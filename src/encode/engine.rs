@@ -35,7 +35,7 @@ pub(super) fn options(
         return Ok(options);
     }
     // Inline JSON: given a file name instead, the provider falls back to the CPU without an error.
-    let config = r#"{"CPU":{"INFERENCE_PRECISION_HINT":"bf16","INFERENCE_NUM_THREADS":"1"}}"#;
+    let config = r#"{"CPU":{"INFERENCE_PRECISION_HINT":"bf16","INFERENCE_NUM_THREADS":"1","ENABLE_CPU_PINNING":"NO"}}"#;
     let provider = ort::ep::OpenVINO::default()
         .with_device_type("CPU")
         .with_arbitrary_config("load_config", config)

@@ -1,28 +1,31 @@
 //! An encoder that remembers on disk what it has encoded, so that a second evaluation starts at once.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{Database, Durability, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, TableDefinition};
 
 use crate::deadline::Deadline;
 use crate::encode::{Encoder, Fingerprint, PackedVector, Priority, Vector};
 use crate::error::{Error, Result};
 
 const VECTORS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("vectors");
-/// Texts encoded between two writes.
+/// Texts encoded at a time.
 const BATCH: usize = 512;
-/// So many vectors are lost at most.
+/// Vectors are written so many at a time: a crash loses no more, and a write costs little of the whole.
 const SAVE_EVERY: usize = 4096;
+
+/// The beginning of a text's hash.
+type Key = [u8; 16];
 
 /// Passages come from the file where they are known; everything else goes to the encoder. Vectors are
 /// remembered packed, as an index stores them.
 pub struct RememberingEncoder {
     inner: Arc<dyn Encoder>,
     file: Database,
-    unsaved: AtomicUsize,
+    unsaved: Mutex<HashMap<Key, Vec<u8>>>,
 }
 
 impl RememberingEncoder {
@@ -39,33 +42,42 @@ impl RememberingEncoder {
         let begin = file.begin_write().map_err(|e| refuse(&e))?;
         begin.open_table(VECTORS).map_err(|e| refuse(&e))?;
         begin.commit().map_err(|e| refuse(&e))?;
-        Ok(Self { inner, file, unsaved: AtomicUsize::new(0) })
+        Ok(Self { inner, file, unsaved: Mutex::default() })
     }
 
-    fn known(&self, keys: &[[u8; 16]]) -> Result<Vec<Option<Vector>>, redb::Error> {
+    fn known(&self, keys: &[Key]) -> Result<Vec<Option<Vector>>, redb::Error> {
         let read = self.file.begin_read()?;
         let table = read.open_table(VECTORS)?;
-        let get = |key: &[u8; 16]| Ok(table.get(key.as_slice())?.and_then(|v| unpacked(v.value())));
+        let unsaved = self.unsaved();
+        let get = |key: &Key| match unsaved.get(key) {
+            Some(bytes) => Ok(unpacked(bytes)),
+            None => Ok(table.get(key.as_slice())?.and_then(|v| unpacked(v.value()))),
+        };
         keys.iter().map(get).collect()
     }
 
-    fn remember(&self, entries: &[(&[u8; 16], PackedVector)]) -> Result<(), redb::Error> {
-        let mut write = self.file.begin_write()?;
-        // What a crash loses is encoded again; every so often it is made to last.
-        let before = self.unsaved.fetch_add(entries.len(), Ordering::Relaxed);
-        if before + entries.len() < SAVE_EVERY {
-            write.set_durability(Durability::None)?;
-        } else {
-            self.unsaved.store(0, Ordering::Relaxed);
-        }
+    fn remember(&self, key: Key, vector: Vec<u8>) -> Result<(), redb::Error> {
+        let mut unsaved = self.unsaved();
+        unsaved.insert(key, vector);
+        if unsaved.len() >= SAVE_EVERY { self.save(&mut unsaved) } else { Ok(()) }
+    }
+
+    fn save(&self, unsaved: &mut HashMap<Key, Vec<u8>>) -> Result<(), redb::Error> {
+        let write = self.file.begin_write()?;
         {
             let mut table = write.open_table(VECTORS)?;
-            for (key, vector) in entries {
-                table.insert(key.as_slice(), packed(vector).as_slice())?;
+            for (key, vector) in unsaved.iter() {
+                table.insert(key.as_slice(), vector.as_slice())?;
             }
         }
         write.commit()?;
+        unsaved.clear();
         Ok(())
+    }
+
+    fn unsaved(&self) -> MutexGuard<'_, HashMap<Key, Vec<u8>>> {
+        // Between any two statements that hold the lock the map is sound.
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes everything to disk.
@@ -73,8 +85,7 @@ impl RememberingEncoder {
     /// # Errors
     /// [`Error::Encoder`] where the file can't be written.
     pub fn flush(&self) -> Result<()> {
-        let write = self.file.begin_write().map_err(|e| failed(&e))?;
-        write.commit().map_err(|e| failed(&e))
+        self.save(&mut self.unsaved()).map_err(|e| failed(&e))
     }
 }
 
@@ -115,22 +126,23 @@ impl Encoder for RememberingEncoder {
         self.inner.encode_query(text, deadline)
     }
 
-    fn encode_passages(&self, texts: &[&str], priority: Priority, deadline: &Deadline) -> Result<Vec<Vector>> {
-        let key = |text: &&str| -> [u8; 16] {
+    fn encode_passages(&self, texts: &[&str], _: Priority, deadline: &Deadline) -> Result<Vec<Vector>> {
+        let key = |text: &&str| -> Key {
             let hash = blake3::hash(text.as_bytes());
             std::array::from_fn(|n| hash.as_bytes()[n])
         };
-        let keys: Vec<[u8; 16]> = texts.iter().map(key).collect();
+        let keys: Vec<Key> = texts.iter().map(key).collect();
         let mut vectors = self.known(&keys).map_err(|e| failed(&e))?;
         let missing: Vec<usize> = (0..texts.len()).filter(|n| vectors[*n].is_none()).collect();
         for batch in missing.chunks(BATCH) {
             let some: Vec<&str> = batch.iter().map(|n| texts[*n]).collect();
-            let encoded = self.inner.encode_passages(&some, priority, deadline)?;
-            let entries: Vec<_> = batch.iter().zip(&encoded).map(|(n, v)| (&keys[*n], v.pack())).collect();
-            self.remember(&entries).map_err(|e| failed(&e))?;
-            for (n, (_, vector)) in batch.iter().zip(&entries) {
+            // Of equal importance, whoever asks: nobody waits for one document more than for another.
+            let encoded = self.inner.encode_passages(&some, Priority::Ingest, deadline)?;
+            for (n, vector) in batch.iter().zip(&encoded) {
+                let bytes = packed(&vector.pack());
                 // What is remembered and what is new are alike to the last bit.
-                vectors[*n] = unpacked(&packed(vector));
+                vectors[*n] = unpacked(&bytes);
+                self.remember(keys[*n], bytes).map_err(|e| failed(&e))?;
             }
         }
         vectors.into_iter().collect::<Option<_>>().ok_or_else(|| failed(&"a vector is missing"))

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::data::Set;
 use super::passages;
+use super::system::System;
 use crate::deadline::Deadline;
 use crate::document::Document;
 use crate::encode::{Encoder, PackedVector, Priority, Vector};
@@ -28,12 +29,14 @@ pub struct PreparedSet {
 }
 
 impl PreparedSet {
-    /// Splits and encodes the documents; `progress` hears of every one that is done, with its bytes.
+    /// Splits and encodes the documents, as far as these systems look at them; `progress` hears of every one
+    /// that is done, with its bytes.
     ///
     /// # Errors
     /// Those of ingesting a document.
     pub fn new(
         set: Set,
+        systems: &[System],
         encoder: &dyn Encoder,
         settings: &CollectionSettings,
         deadline: &Deadline,
@@ -41,8 +44,13 @@ impl PreparedSet {
     ) -> Result<Self> {
         let encode = |document: &Document| -> Result<Encoded> {
             let (head, segments) = ingest::prepare_inline(encoder, document, settings, deadline)?;
-            let bare = bare_vectors(encoder, &segments, deadline)?;
-            let passages = passages::cut(document, encoder, deadline)?;
+            let (mut bare, mut passages) = (Vec::new(), Vec::new());
+            if systems.contains(&System::Sentence) {
+                bare = bare_vectors(encoder, &segments, deadline)?;
+            }
+            if systems.iter().any(|s| s.ranks_passages()) {
+                passages = passages::cut(document, encoder, deadline)?;
+            }
             progress(head.bytes);
             Ok(Encoded { head, segments, bare, passages })
         };

@@ -93,10 +93,11 @@ fn choices<'a>(
         let segments = &prepared.segments[*document];
         let blocks = segments.iter().flat_map(|s| s.segment.blocks.iter().zip(&s.block_vectors).map(move |b| (s, b)));
         let encoded = blocks.filter_map(|(s, (block, vector))| Some((s.slice(block.span)?, vector.as_ref()?)));
-        for (place, ((text, titled), bare)) in encoded.zip(&prepared.bare[*document]).enumerate() {
+        let bare = &prepared.bare[*document];
+        for (place, (text, titled)) in encoded.enumerate() {
             let score = match by {
                 By::Random(_) | By::Lead => 0.0,
-                By::Bare => query.cosine(bare),
+                By::Bare => bare.get(place).map_or(0.0, |bare| query.cosine(bare)),
                 By::Titled => query.cosine(titled),
             };
             out.push(Choice { document: *document, place, text, score });

@@ -42,6 +42,11 @@ impl System {
         Self::Random,
     ];
 
+    /// Whether it chooses among whole passages.
+    pub(super) fn ranks_passages(self) -> bool {
+        matches!(self, Self::PassageBm25 | Self::PassageDense | Self::PassageFused)
+    }
+
     /// Its name in flags and reports.
     #[must_use]
     pub fn name(self) -> &'static str {

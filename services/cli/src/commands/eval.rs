@@ -53,7 +53,7 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
         report.sets = tuned(&folders, args, &plan, &encoder, path)?;
     } else {
         for folder in &folders {
-            let prepared = prepared(folder, args, &encoder)?;
+            let prepared = prepared(folder, args, &plan, &encoder)?;
             report.sets.push(asked(&prepared, &plan, &encoder)?);
         }
     }
@@ -124,7 +124,7 @@ fn tuned(
     encoder: &RememberingEncoder,
     path: &Path,
 ) -> Result<Vec<SetResult>> {
-    let sets = folders.iter().map(|folder| prepared(folder, args, encoder)).collect::<Result<Vec<_>>>()?;
+    let sets = folders.iter().map(|folder| prepared(folder, args, plan, encoder)).collect::<Result<Vec<_>>>()?;
     let examples: Vec<Vec<tune::Example>> =
         sets.iter().map(|set| tune::examples(set, encoder)).collect::<std::result::Result<_, _>>()?;
     let mut out = Vec::new();
@@ -141,7 +141,7 @@ fn tuned(
     Ok(out)
 }
 
-fn prepared(folder: &Path, args: &EvalArgs, encoder: &RememberingEncoder) -> Result<PreparedSet> {
+fn prepared(folder: &Path, args: &EvalArgs, plan: &Plan, encoder: &RememberingEncoder) -> Result<PreparedSet> {
     let mut set = Set::load(folder)?;
     if let Some(questions) = args.questions {
         set.sample(questions, args.seed);
@@ -153,7 +153,7 @@ fn prepared(folder: &Path, args: &EvalArgs, encoder: &RememberingEncoder) -> Res
     if args.semantic {
         settings.boundaries = Boundaries::Semantic;
     }
-    let prepared = PreparedSet::new(set, encoder, &settings, &Deadline::none(), &|done| bar.inc(done))?;
+    let prepared = PreparedSet::new(set, &plan.systems, encoder, &settings, &Deadline::none(), &|done| bar.inc(done))?;
     encoder.flush()?;
     bar.finish_and_clear();
     Ok(prepared)
