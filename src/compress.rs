@@ -17,7 +17,7 @@ use crate::fit::{self, Budget, Context, Format, Order};
 use crate::index::inline::InlineIndex;
 use crate::index::{BlockVectors, DocumentHead, Filter, Index, Scope, View};
 use crate::ingest;
-use crate::rank::{self, Candidate, Question, Weights};
+use crate::rank::{self, Candidate, Model, Question};
 use crate::span::Span;
 
 /// Longest question, in bytes.
@@ -83,14 +83,14 @@ impl Stats {
 pub struct Compressor {
     encoder: Arc<dyn Encoder>,
     index: Arc<dyn Index>,
-    weights: Weights,
+    model: Model,
 }
 
 impl Compressor {
     /// A compressor over an encoder and an index, with the ranking that ships.
     #[must_use]
     pub fn new(encoder: Arc<dyn Encoder>, index: Arc<dyn Index>) -> Self {
-        Self { encoder, index, weights: Weights::shipped() }
+        Self { encoder, index, model: Model::shipped() }
     }
 
     /// The context that answers a question best under a budget.
@@ -109,13 +109,8 @@ impl Compressor {
         let (view, filter) = stats.time("encode", || self.open(&request.corpus, deadline))?;
         let question = stats.time("encode", || Question::new(&request.query, self.encoder.as_ref(), deadline))?;
         let inline = matches!(request.corpus, Corpus::Inline(_));
-        let shape = Shape {
-            budget: &request.budget,
-            format: request.format,
-            order: request.order,
-            weights: &self.weights,
-            inline,
-        };
+        let shape =
+            Shape { budget: &request.budget, format: request.format, order: request.order, model: &self.model, inline };
         let context = answer(view.as_ref(), &filter, &question, &shape, &mut stats, deadline)?;
         Ok((context, stats))
     }
@@ -202,8 +197,8 @@ pub(crate) struct Shape<'a> {
     pub(crate) budget: &'a Budget,
     pub(crate) format: Format,
     pub(crate) order: Order,
-    /// How features are weighed.
-    pub(crate) weights: &'a Weights,
+    /// How features become scores.
+    pub(crate) model: &'a Model,
     /// The documents came with the request: all of them were encoded for it, and they have an order.
     pub(crate) inline: bool,
 }
@@ -219,10 +214,7 @@ pub(crate) fn answer(
 ) -> Result<Context> {
     let limit = if shape.inline { usize::MAX } else { candidates::for_budget(shape.budget.max_tokens.0) };
     let candidates = stats.time("retrieve", || candidates(view, filter, question, limit, deadline))?;
-    let scores = stats.time("rank", || {
-        let statistics = view.statistics(&question.terms)?;
-        rank::score_blocks(question, &statistics, &candidates, shape.weights, deadline)
-    })?;
+    let scores = stats.time("rank", || rank::score_blocks(question, view, &candidates, shape.model, deadline))?;
     let context = stats.time("fit", || {
         let (sources, pieces) = candidates::pieces(&candidates, &scores, shape.inline);
         fit::fit(&sources, &pieces, shape.budget, shape.format, shape.order, deadline)

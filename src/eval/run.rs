@@ -18,7 +18,7 @@ use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::fit::{Budget, Format, Order};
 use crate::index::{SegmentId, View};
-use crate::rank::{Question, Weights};
+use crate::rank::{Model, Question};
 use crate::tokenize::TokenCounter;
 
 /// Documents are ranked from so many segments.
@@ -35,8 +35,8 @@ pub struct Plan {
     pub budgets: Vec<u32>,
     /// Whose tokens.
     pub tokenizer: Arc<dyn TokenCounter>,
-    /// How the system under test weighs its features.
-    pub weights: Weights,
+    /// How the system under test scores blocks.
+    pub model: Model,
     /// For random orders and intervals.
     pub seed: u64,
 }
@@ -244,7 +244,7 @@ impl Asked<'_> {
             budget: &budget,
             format: Format::Plain,
             order: Order::Relevance,
-            weights: &self.plan.weights,
+            model: &self.plan.model,
             inline: false,
         };
         let view: &dyn View = &self.prepared.index;

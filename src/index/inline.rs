@@ -17,13 +17,16 @@ pub struct InlineIndex {
     segments: Vec<(SegmentId, Arc<StoredSegment>)>,
     /// Term counts of every segment, beside `segments`.
     counts: Vec<HashMap<String, u32>>,
+    /// Segments that hold a term.
+    holding: HashMap<String, u64>,
 }
 
 impl InlineIndex {
     /// An index over prepared documents. A document's revision is its place in the list.
     #[must_use]
     pub fn new(settings: CollectionSettings, prepared: Vec<(DocumentHead, Vec<StoredSegment>)>) -> Self {
-        let mut index = Self { settings, documents: Vec::new(), segments: Vec::new(), counts: Vec::new() };
+        let mut index =
+            Self { settings, documents: Vec::new(), segments: Vec::new(), counts: Vec::new(), holding: HashMap::new() };
         let mut analyzer = analyzer();
         for (n, (mut head, segments)) in prepared.into_iter().enumerate() {
             head.revision = Revision(n as u64);
@@ -32,6 +35,12 @@ impl InlineIndex {
                 for text in [&head.title, &stored.heading, &stored.lead, &stored.text] {
                     for term in terms::of(&mut analyzer, text) {
                         *counts.entry(term).or_insert(0) += 1;
+                    }
+                }
+                for term in counts.keys() {
+                    match index.holding.get_mut(term) {
+                        Some(segments) => *segments += 1,
+                        None => _ = index.holding.insert(term.clone(), 1),
                     }
                 }
                 index.segments.push((SegmentId { revision: head.revision, ordinal }, Arc::new(stored)));
@@ -100,7 +109,7 @@ impl View for InlineIndex {
     }
 
     fn statistics(&self, query: &[String]) -> Result<TermStatistics> {
-        let holding = query.iter().map(|t| self.counts.iter().filter(|c| c.contains_key(t)).count() as u64).collect();
+        let holding = query.iter().map(|t| self.holding.get(t).copied().unwrap_or(0)).collect();
         Ok(TermStatistics { segments: self.segments.len() as u64, holding })
     }
 

@@ -1,12 +1,12 @@
-//! Block scores: a weighted sum of features.
+//! Block scores: features, as a model weighs them.
 
 use super::features::{self, Features};
 use super::fusion::{Candidate, by_score};
-use super::weights::Weights;
+use super::model::Model;
 use super::{Question, rounded};
 use crate::deadline::Deadline;
 use crate::error::Result;
-use crate::index::TermStatistics;
+use crate::index::View;
 
 /// A block of a candidate with its score.
 #[derive(Clone, Copy, Debug)]
@@ -24,21 +24,22 @@ pub struct BlockScore {
 /// Scores every block that can be kept, best first. Blocks without a vector (headings) are left out.
 ///
 /// # Errors
-/// The deadline's.
+/// The view's and the deadline's.
 pub fn score_blocks(
     question: &Question,
-    statistics: &TermStatistics,
+    view: &dyn View,
     candidates: &[Candidate],
-    weights: &Weights,
+    model: &Model,
     deadline: &Deadline,
 ) -> Result<Vec<BlockScore>> {
-    let described = features::describe(question, statistics, candidates, deadline)?;
-    let mut scores: Vec<BlockScore> = described
-        .into_iter()
-        .map(|d| BlockScore {
+    let described = features::describe(question, view, candidates, deadline)?;
+    let known: Vec<Features> = described.iter().map(|d| d.features).collect();
+    let scored = described.into_iter().zip(model.score(&known));
+    let mut scores: Vec<BlockScore> = scored
+        .map(|(d, score)| BlockScore {
             candidate: d.candidate,
             block: d.block,
-            score: rounded(weights.score(&d.features)),
+            score: rounded(score),
             features: d.features,
         })
         .collect();

@@ -5,8 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::features::Described;
-use super::fusion::Candidate;
+use super::features::Strong;
 
 /// So many of the strongest blocks lead on.
 const STRONGEST: usize = 12;
@@ -41,22 +40,14 @@ impl Named {
 }
 
 /// For every document that strong blocks of others name: the strength of the strongest of them.
-pub(super) fn to_documents(
-    described: &[Described],
-    strength: &[f32],
-    words: &[String],
-    candidates: &[Candidate],
-    titles: &HashMap<u64, Named>,
-) -> HashMap<u64, f32> {
-    let mut strongest: Vec<usize> = (0..described.len()).collect();
-    strongest.sort_by(|a, b| strength[*b].total_cmp(&strength[*a]).then(a.cmp(b)));
+pub(super) fn to_documents(strong: &Strong, words: &[Vec<String>], titles: &HashMap<u64, Named>) -> HashMap<u64, f32> {
     let mut out: HashMap<u64, f32> = HashMap::new();
-    for n in strongest.into_iter().take(STRONGEST) {
-        let own = candidates[described[n].candidate].id.revision.0;
+    for n in strong.order.iter().copied().take(STRONGEST) {
+        let said = format!(" {} ", words[n].join(" "));
         for (document, title) in titles {
-            if *document != own && title.is_in(&words[n]) {
+            if *document != strong.document[n] && title.is_in(&said) {
                 let bridge = out.entry(*document).or_insert(0.0);
-                *bridge = bridge.max(strength[n].max(0.0));
+                *bridge = bridge.max(strong.strength[n]);
             }
         }
     }

@@ -7,12 +7,15 @@ pub mod bm25;
 mod bridges;
 mod expected;
 pub mod features;
+mod feedback;
 mod fusion;
-mod weights;
+mod model;
+mod trees;
 
 pub use blocks::{BlockScore, score_blocks};
 pub use fusion::{Candidate, fuse};
-pub use weights::Weights;
+pub use model::Model;
+pub use trees::{Node, Trees};
 
 use crate::deadline::Deadline;
 use crate::encode::{Encoder, Vector};

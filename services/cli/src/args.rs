@@ -364,13 +364,12 @@ pub(crate) struct EvalArgs {
     /// Where vectors are remembered; in the cache directory where nothing is said
     #[arg(long, value_name = "DIR")]
     pub(crate) vectors: Option<PathBuf>,
-    /// Learn the weights of the ranking's features and write them here; every set is reported with weights
-    /// learnt from the others
-    #[arg(long, value_name = "FILE.toml", conflicts_with = "weights")]
+    /// Learn the ranking and write it here; every set is reported with a ranking learnt from the others
+    #[arg(long, value_name = "FILE.json", conflicts_with = "ranking")]
     pub(crate) tune: Option<PathBuf>,
-    /// Weights of the ranking's features (TOML) instead of those that ship
-    #[arg(long, value_name = "FILE")]
-    pub(crate) weights: Option<PathBuf>,
+    /// The ranking of a file, as --tune writes it, instead of the one that ships
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) ranking: Option<PathBuf>,
     /// Blocks that a segment shares with the one before it
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=16))]
     pub(crate) overlap: u8,

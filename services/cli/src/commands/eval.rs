@@ -13,7 +13,7 @@ use tamis::eval::{Plan, PreparedSet, RememberingEncoder, SetResult, System, plot
 use tamis::index::{BlockVectors, Boundaries};
 use tamis::ingest::settings_for;
 use tamis::models::Cache;
-use tamis::rank::Weights;
+use tamis::rank::Model;
 use tamis::tokenize;
 
 use super::line;
@@ -34,7 +34,7 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
         systems: systems(args)?,
         budgets: args.budgets.clone(),
         tokenizer: tokenize::named(&args.tokenizer)?,
-        weights: weights(args)?,
+        model: model(args)?,
         seed: args.seed,
     };
     let folders = folders(args)?;
@@ -83,11 +83,11 @@ fn systems(args: &EvalArgs) -> Result<Vec<System>> {
     args.system.iter().map(|s| s.parse().map_err(usage)).collect()
 }
 
-/// Those of a file, or those that ship.
-fn weights(args: &EvalArgs) -> Result<Weights> {
-    let Some(path) = &args.weights else { return Ok(Weights::shipped()) };
+/// That of a file, or the one that ships.
+fn model(args: &EvalArgs) -> Result<Model> {
+    let Some(path) = &args.ranking else { return Ok(Model::shipped()) };
     let text = std::fs::read_to_string(path).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
-    Weights::parse(&text).map_err(|e| Failure::Usage(format!("--weights {}: {e}", path.display())))
+    Model::parse(&text).map_err(|e| Failure::Usage(format!("--ranking {}: {e}", path.display())))
 }
 
 /// The folders that hold sets: those named, or every one inside them that does.
@@ -116,7 +116,7 @@ fn folders(args: &EvalArgs) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// Learns weights from all sets but one and asks that one, for each; then writes the weights of all.
+/// Learns a model from all sets but one and asks that one, for each; then writes the model of all.
 fn tuned(
     folders: &[PathBuf],
     args: &EvalArgs,
@@ -131,13 +131,12 @@ fn tuned(
     for (n, set) in sets.iter().enumerate() {
         let others: Vec<&[tune::Example]> =
             examples.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, e)| e.as_slice()).collect();
-        let weights = tune::learn(&others)?;
-        crate::say!("without {}: {}", set.set.name, weights.to_toml().replace('\n', " "));
-        out.push(asked(set, &Plan { weights, ..plan.clone() }, encoder)?);
+        crate::say!("learning without {}", set.set.name);
+        out.push(asked(set, &Plan { model: tune::learn(&others)?, ..plan.clone() }, encoder)?);
     }
     let all: Vec<&[tune::Example]> = examples.iter().map(Vec::as_slice).collect();
-    let weights = tune::learn(&all)?.to_toml();
-    std::fs::write(path, weights).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
+    let model = tune::learn(&all)?.to_json();
+    std::fs::write(path, model).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
     Ok(out)
 }
 

@@ -1,0 +1,74 @@
+//! The trees: gradient boosting (Friedman, 2001) of the logarithm of the odds that a block is wanted, by
+//! forust-ml; what ships is only what a walk needs.
+
+use forust_ml::objective::ObjectiveType;
+use forust_ml::tree::Tree;
+use forust_ml::{GradientBooster, Matrix};
+
+use super::Example;
+use crate::error::{Error, Result};
+use crate::rank::features::COUNT;
+use crate::rank::{Node, Trees};
+
+const TREES: usize = 100;
+const RATE: f32 = 0.1;
+/// Three splits deep, at most eight leaves: three features can work together.
+const DEPTH: usize = 3;
+const LEAVES: usize = 8;
+/// Regularisation of a leaf's value.
+const L2: f32 = 5.0;
+/// The smallest leaf, as a sum of second derivatives: some hundred blocks.
+const MIN_LEAF: f32 = 10.0;
+
+/// Trees that tell wanted blocks from others. Every set counts alike, and every question of a set.
+pub(super) fn learn(sets: &[&[Example]]) -> Result<Trees> {
+    let examples: Vec<(&Example, f64)> =
+        sets.iter().flat_map(|set| set.iter().map(|e| (e, 1.0 / (set.len() * e.blocks.len()) as f64))).collect();
+    let rows: usize = examples.iter().map(|(e, _)| e.blocks.len()).sum();
+    let mut columns = vec![0.0f64; rows * COUNT];
+    let (mut wanted, mut weight) = (vec![0.0f64; rows], vec![0.0f64; rows]);
+    let mut row = 0;
+    for (example, share) in examples {
+        example.wanted.iter().for_each(|n| wanted[row + n] = 1.0);
+        for values in &example.blocks {
+            (0..COUNT).for_each(|f| columns[f * rows + row] = f64::from(values[f]));
+            // The weights of all blocks add up to their number.
+            weight[row] = share * rows as f64 / sets.len() as f64;
+            row += 1;
+        }
+    }
+    let failed = |e: &dyn std::fmt::Display| Error::invalid("tune", format!("boosting: {e}"));
+    let mut booster = GradientBooster::default()
+        .set_objective_type(ObjectiveType::LogLoss)
+        .set_iterations(TREES)
+        .set_learning_rate(RATE)
+        .set_max_depth(DEPTH)
+        .set_max_leaves(LEAVES)
+        .set_l2(L2)
+        .set_min_leaf_weight(MIN_LEAF)
+        .set_initialize_base_score(true);
+    booster.fit(&Matrix::new(&columns, rows, COUNT), &wanted, &weight, None).map_err(|e| failed(&e))?;
+    let mut trees: Vec<Vec<Node>> = booster.trees.iter().map(compact).collect();
+    // What the odds are before anything is known stands in front.
+    trees.insert(0, vec![Node::Leaf(booster.base_score as f32)]);
+    Trees::new(trees)
+}
+
+/// A tree as a walk needs it: leaves for leaves, splits for splits, in the same places.
+fn compact(tree: &Tree) -> Vec<Node> {
+    let nodes = tree.nodes.iter().map(|node| match node.is_leaf {
+        true => Node::Leaf(rounded(node.weight_value)),
+        false => Node::Split {
+            feature: node.split_feature,
+            threshold: rounded(node.split_value as f32),
+            left: node.left_child,
+            right: node.right_child,
+        },
+    });
+    nodes.collect()
+}
+
+/// Four digits are enough, and keep the file small.
+fn rounded(value: f32) -> f32 {
+    (value * 1e4).round() / 1e4
+}
