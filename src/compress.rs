@@ -3,22 +3,26 @@
 //! Read [`Compressor::compress`] top to bottom: encode the question, retrieve candidates, score their
 //! blocks, keep the best under the budget.
 
+mod answer;
 mod candidates;
+mod must_keep;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::deadline::Deadline;
 use crate::document::{Document, DocumentId, Revision};
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
-use crate::fit::{self, Budget, Context, Format, Order};
+use crate::fit::{Budget, Format, Order};
 use crate::index::inline::InlineIndex;
 use crate::index::{BlockVectors, DocumentHead, Filter, Index, Scope, View};
 use crate::ingest;
-use crate::rank::{self, Candidate, Model, Question};
+use crate::rank::{Candidate, Model, Question};
 use crate::span::Span;
+
+pub use answer::{Answer, Explained, Stats};
+pub(crate) use answer::{Shape, answer, retrieve};
+pub use must_keep::{MAX_TERM_BYTES, MAX_TERMS};
 
 /// Longest question, in bytes.
 pub const MAX_QUERY_BYTES: usize = 64 * 1024;
@@ -56,26 +60,14 @@ pub struct CompressRequest {
     pub format: Format,
     /// In which order.
     pub order: Order,
-}
-
-/// How long every stage took, in milliseconds, and how much was looked at.
-#[derive(Clone, Debug, Default)]
-pub struct Stats {
-    /// Segments that retrieval returned.
-    pub candidates: usize,
-    /// Tokens of these segments, in the budget's tokenizer.
-    pub candidate_tokens: u64,
-    /// Stage name to milliseconds: `encode`, `retrieve`, `rank`, `fit`.
-    pub stages_ms: BTreeMap<&'static str, f64>,
-}
-
-impl Stats {
-    fn time<R>(&mut self, stage: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
-        let start = Instant::now();
-        let result = work();
-        *self.stages_ms.entry(stage).or_default() += start.elapsed().as_secs_f64() * 1e3;
-        result
-    }
+    /// Terms to keep whenever the budget allows, at most 64 of 1 to 1,024 bytes, compared without case. What
+    /// the question quotes and its ids are kept likewise.
+    pub must_keep: Vec<String>,
+    /// Blocks that are less likely wanted are left out, though there be room for them; 0 to 1. Where no block
+    /// is likely enough, the context is empty.
+    pub min_relevance: f32,
+    /// So many blocks that are not in the context are explained beside those that are; `None`: nothing is.
+    pub explain: Option<usize>,
 }
 
 /// Answers requests over an encoder and an index.
@@ -98,21 +90,31 @@ impl Compressor {
     /// # Errors
     /// [`Error::InvalidArgument`] and [`Error::LimitExceeded`] for the request, [`Error::NotFound`] for the
     /// collection, [`Error::BudgetInfeasible`] where not one block fits, the deadline's.
-    pub fn compress(&self, request: &CompressRequest, deadline: &Deadline) -> Result<(Context, Stats)> {
+    pub fn compress(&self, request: &CompressRequest, deadline: &Deadline) -> Result<Answer> {
         check_query(&request.query)?;
         let max_tokens = request.budget.max_tokens.0;
         if max_tokens > MAX_BUDGET_TOKENS {
             let (limit, actual) = (u64::from(MAX_BUDGET_TOKENS), u64::from(max_tokens));
             return Err(Error::LimitExceeded { field: "budget.max_tokens", limit, actual });
         }
+        if !(0.0..=1.0).contains(&request.min_relevance) {
+            return Err(Error::invalid("min_relevance", "must be from 0 to 1"));
+        }
         let mut stats = Stats::default();
         let (view, filter) = stats.time("encode", || self.open(&request.corpus, deadline))?;
         let question = stats.time("encode", || Question::new(&request.query, self.encoder.as_ref(), deadline))?;
         let inline = matches!(request.corpus, Corpus::Inline(_));
-        let shape =
-            Shape { budget: &request.budget, format: request.format, order: request.order, model: &self.model, inline };
-        let context = answer(view.as_ref(), &filter, &question, &shape, &mut stats, deadline)?;
-        Ok((context, stats))
+        let shape = Shape {
+            budget: &request.budget,
+            format: request.format,
+            order: request.order,
+            model: &self.model,
+            inline,
+            must_keep: &request.must_keep,
+            min_relevance: request.min_relevance,
+            explain: request.explain,
+        };
+        answer(view.as_ref(), &filter, &question, &shape, stats, deadline)
     }
 
     /// The best segments for a question, best first.
@@ -129,7 +131,7 @@ impl Compressor {
         }
         let (view, filter) = self.open(corpus, deadline)?;
         let question = Question::new(query, self.encoder.as_ref(), deadline)?;
-        candidates(view.as_ref(), &filter, &question, limit, deadline)
+        retrieve(view.as_ref(), &filter, &question, limit, deadline)
     }
 
     /// More text around a span of a stored document: whole blocks on both sides.
@@ -190,53 +192,6 @@ impl Compressor {
             }
         }
     }
-}
-
-/// What a context has to look like.
-pub(crate) struct Shape<'a> {
-    pub(crate) budget: &'a Budget,
-    pub(crate) format: Format,
-    pub(crate) order: Order,
-    /// How features become scores.
-    pub(crate) model: &'a Model,
-    /// The documents came with the request: all of them were encoded for it, and they have an order.
-    pub(crate) inline: bool,
-}
-
-/// Everything after encoding: retrieve, rank, fit.
-pub(crate) fn answer(
-    view: &dyn View,
-    filter: &Filter,
-    question: &Question,
-    shape: &Shape<'_>,
-    stats: &mut Stats,
-    deadline: &Deadline,
-) -> Result<Context> {
-    let limit = if shape.inline { usize::MAX } else { candidates::for_budget(shape.budget.max_tokens.0) };
-    let candidates = stats.time("retrieve", || candidates(view, filter, question, limit, deadline))?;
-    let scores = stats.time("rank", || rank::score_blocks(question, view, &candidates, shape.model, deadline))?;
-    let context = stats.time("fit", || {
-        let (sources, pieces) = candidates::pieces(&candidates, &scores, shape.inline);
-        fit::fit(&sources, &pieces, shape.budget, shape.format, shape.order, deadline)
-    })?;
-    stats.candidates = candidates.len();
-    stats.candidate_tokens = candidates::tokens(&candidates, shape.budget.tokenizer.as_ref());
-    Ok(context)
-}
-
-/// Two ranked lists, fused.
-pub(crate) fn candidates(
-    view: &dyn View,
-    filter: &Filter,
-    question: &Question,
-    limit: usize,
-    deadline: &Deadline,
-) -> Result<Vec<Candidate>> {
-    let dense = view.dense(&question.vector.pack(), filter, limit)?;
-    deadline.check("retrieve")?;
-    let lexical = view.lexical(&question.terms, filter, limit)?;
-    deadline.check("retrieve")?;
-    rank::fuse(view, &dense, &lexical, limit)
 }
 
 fn check_query(query: &str) -> Result<()> {

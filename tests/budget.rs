@@ -141,6 +141,7 @@ fn build(case: &Case) -> Built {
                 place: if d == 1 { format!("page {}", b / 3 + 1) } else { String::new() },
                 context: needed.map(quote).collect(),
                 score: case.scores[n],
+                first: false,
             });
             spans.push(Span::new(start, text.len()));
             n += 1;
@@ -265,6 +266,7 @@ fn sample() -> (Vec<Source>, Vec<Piece>) {
         place: if source == 1 { "page 3".into() } else { String::new() },
         context: Vec::new(),
         score,
+        first: false,
     };
     let quote = |start: usize, text: &str| Quote { span: Span::new(start, start + text.len()), text: text.into() };
     let sources = vec![source(0, "docs/soup.md", "Soup"), source(1, "", "")];

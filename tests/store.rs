@@ -84,7 +84,7 @@ fn found(view: &Arc<dyn View>, term: &str) -> (Vec<String>, Vec<String>) {
         ids.sort();
         ids
     };
-    let dense = view.dense(&vector(1), &Filter::All, 100).unwrap();
+    let dense = view.dense(&vector(1), &Filter::All, 100).unwrap().hits;
     let lexical = view.lexical(&[term.to_owned()], &Filter::All, 100).unwrap();
     (names(dense), names(lexical))
 }
@@ -212,7 +212,7 @@ fn many_documents_and_replacements_stay_consistent() {
         put(&index, &ids.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect::<Vec<_>>());
     }
     let view = index.view(&scope()).unwrap();
-    assert_eq!(view.dense(&vector(1), &Filter::All, 1000).unwrap().len(), 300);
+    assert_eq!(view.dense(&vector(1), &Filter::All, 1000).unwrap().hits.len(), 300);
     assert_eq!(view.lexical(&["round29".into()], &Filter::All, 1000).unwrap().len(), 300);
     assert_eq!(view.lexical(&["round28".into()], &Filter::All, 1000).unwrap().len(), 0);
     drop((view, index));
@@ -261,7 +261,7 @@ fn metadata_numbers_come_back_exactly() {
     let index = open(directory.path());
     let view = index.view(&scope()).unwrap();
     assert_eq!(view.document(&"a".parse().unwrap()).unwrap().unwrap().metadata["share"], exact);
-    assert_eq!(view.dense(&vector(1), &Filter::Equals("share".into(), exact), 10).unwrap().len(), 1);
+    assert_eq!(view.dense(&vector(1), &Filter::Equals("share".into(), exact), 10).unwrap().hits.len(), 1);
 }
 
 #[test]

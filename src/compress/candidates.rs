@@ -1,6 +1,6 @@
 //! Candidates to pieces for the fit, and text around a span.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::deadline::Deadline;
 use crate::document::Revision;
@@ -30,8 +30,13 @@ pub(super) fn tokens(candidates: &[Candidate], tokenizer: &dyn TokenCounter) -> 
     candidates.iter().map(|c| u64::from(tokenizer.count(c.stored.text.trim()).0)).sum()
 }
 
-/// Scored blocks as pieces, in the order of their documents and spans.
-pub(super) fn pieces(candidates: &[Candidate], scores: &[BlockScore], inline: bool) -> (Vec<Source>, Vec<Piece>) {
+/// Scored blocks as pieces, in the order of their documents and spans; those of `first` go before all others.
+pub(super) fn pieces(
+    candidates: &[Candidate],
+    scores: &[BlockScore],
+    first: &HashSet<(usize, usize)>,
+    inline: bool,
+) -> (Vec<Source>, Vec<Piece>) {
     let (sources, places) = sources(candidates, inline);
     let by_id: HashMap<SegmentId, &Candidate> = candidates.iter().map(|c| (c.id, c)).collect();
     let mut pieces: Vec<Piece> = scores
@@ -49,6 +54,7 @@ pub(super) fn pieces(candidates: &[Candidate], scores: &[BlockScore], inline: bo
                 place: stored.segment.place(span).to_owned(),
                 context: shown_before(stored, score.block),
                 score: score.score,
+                first: first.contains(&(score.candidate, score.block)),
             }
         })
         .collect();

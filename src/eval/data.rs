@@ -1,8 +1,8 @@
 //! The layout of a labelled set: a folder with `corpus.jsonl` and `queries.jsonl`, gzipped or not.
 //!
 //! A line of the corpus: `{"doc_id", "title"?, "text", "media_type"?}`. A line of the queries: `{"query_id",
-//! "question", "answers"?: [..], "gold_doc_ids"?: [..], "gold_evidence"?: [..], "candidates"?: [..]}`; other
-//! fields are ignored. `candidates` restricts a question to some documents. A question may instead bring a
+//! "question", "answers"?: [..], "gold_doc_ids"?: [..], "gold_evidence"?: [..], "candidates"?: [..],
+//! "unanswerable"?: true}`; other fields are ignored. `candidates` restricts a question to some documents. A question may instead bring a
 //! document of its own, made of a slice of another one with a needle in it: `{"book", "start_byte",
 //! "end_byte", "insert_at_byte", "needle": {"title", "text"}}`.
 
@@ -45,6 +45,8 @@ pub struct Question {
     pub evidence: Vec<String>,
     /// The documents that answer it.
     pub gold: Vec<usize>,
+    /// No document answers it.
+    pub unanswerable: bool,
     /// The documents that it is asked of; `None` for all.
     pub candidates: Option<Vec<usize>>,
 }
@@ -70,6 +72,8 @@ struct QuestionLine {
     #[serde(default)]
     gold_evidence: Vec<String>,
     candidates: Option<Vec<String>>,
+    #[serde(default)]
+    unanswerable: bool,
     needle: Option<Needle>,
     #[serde(default)]
     start_byte: usize,
@@ -148,6 +152,7 @@ impl Set {
             answers: line.answers,
             evidence: line.gold_evidence,
             gold,
+            unanswerable: line.unanswerable,
             candidates,
         });
         Ok(())

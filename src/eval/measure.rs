@@ -82,6 +82,7 @@ mod tests {
             answers: owned(answers),
             evidence: owned(evidence),
             gold: Vec::new(),
+            unanswerable: false,
             candidates: None,
         }
     }

@@ -19,6 +19,7 @@ pub mod report;
 mod run;
 mod sentences;
 mod system;
+mod trust;
 pub mod tune;
 
 pub use memory::RememberingEncoder;

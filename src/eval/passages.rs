@@ -1,16 +1,19 @@
 //! The plain baseline: whole passages, ranked, and cut at the budget.
 
+use std::collections::BTreeMap;
+
 use super::data::text_of;
-use crate::compress;
 use crate::deadline::Deadline;
 use crate::document::{Block, BlockKind, Document, Segment};
 use crate::encode::{Encoder, Priority};
 use crate::error::Result;
-use crate::index::{Filter, SegmentId, StoredSegment, View};
-use crate::rank::Question;
+use crate::index::{Filter, Hit, SegmentId, StoredSegment, View};
+use crate::rank::{Question, ranked as ranked_hits};
 use crate::span::Span;
 use crate::tokenize::TokenCounter;
 
+/// Damping of reciprocal rank fusion.
+const DAMPING: f32 = 60.0;
 /// Longer documents are cut into passages of so many words.
 const PASSAGE_WORDS: usize = 150;
 
@@ -57,22 +60,27 @@ pub(super) enum By {
 }
 
 /// The passages of a view, best first.
-pub(super) fn ranked(
-    view: &dyn View,
-    filter: &Filter,
-    question: &Question,
-    by: By,
-    deadline: &Deadline,
-) -> Result<Vec<SegmentId>> {
-    let ids = |hits: Vec<crate::index::Hit>| hits.into_iter().map(|h| h.segment).collect();
+pub(super) fn ranked(view: &dyn View, filter: &Filter, question: &Question, by: By) -> Result<Vec<SegmentId>> {
+    let lexical = || view.lexical(&question.terms, filter, usize::MAX);
+    let dense = || Ok(view.dense(&question.vector.pack(), filter, usize::MAX)?.hits);
+    let ids = |hits: Vec<Hit>| hits.into_iter().map(|h| h.segment).collect();
     Ok(match by {
-        By::Lexical => ids(view.lexical(&question.terms, filter, usize::MAX)?),
-        By::Dense => ids(view.dense(&question.vector.pack(), filter, usize::MAX)?),
-        By::Fused => {
-            let candidates = compress::candidates(view, filter, question, usize::MAX, deadline)?;
-            candidates.into_iter().map(|c| c.id).collect()
-        }
+        By::Lexical => ids(lexical()?),
+        By::Dense => ids(dense()?),
+        By::Fused => reciprocal_ranks(&dense()?, &lexical()?),
     })
+}
+
+/// Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009): what most pipelines do.
+fn reciprocal_ranks(dense: &[Hit], lexical: &[Hit]) -> Vec<SegmentId> {
+    let mut fused: BTreeMap<SegmentId, f32> = BTreeMap::new();
+    for (segment, rank, _) in ranked_hits(dense).chain(ranked_hits(lexical)) {
+        *fused.entry(segment).or_default() += 1.0 / (DAMPING + rank as f32);
+    }
+    let mut order: Vec<(SegmentId, f32)> = fused.into_iter().collect();
+    // Stable: equal scores stay in the order of the documents.
+    order.sort_by(|a, b| b.1.total_cmp(&a.1));
+    order.into_iter().map(|(segment, _)| segment).collect()
 }
 
 /// `title`, passage, blank line, and so on; the last one is cut where the budget ends.

@@ -75,6 +75,7 @@ impl Report {
                     out.push_str(&format!("  nDCG@10 {:.1}\n", 100.0 * documents.ndcg_10.mean));
                 }
             }
+            trust(set).iter().for_each(|line| out.push_str(&format!("    {line}\n")));
         }
         if self.sets.len() > 1 {
             out.push_str("\nmacro average of answers kept\n");
@@ -126,6 +127,8 @@ impl Report {
                 out.push('\n');
             }
             documents(&mut out, set);
+            trust(set).iter().for_each(|line| out.push_str(&format!("- {line}\n")));
+            out.push('\n');
         }
         self.gains(&mut out);
         out.push_str(&self.losses());
@@ -205,6 +208,21 @@ fn measures(set: &SetResult) -> Vec<(&'static str, Lines)> {
     };
     let measured = all.into_iter().map(|(name, get)| (name, lines(get)));
     measured.filter(|(_, lines)| lines.iter().any(|(_, i)| i.iter().any(|i| i.n > 0))).collect()
+}
+
+/// What the confidence of a system was worth, budget by budget.
+fn trust(set: &SetResult) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (result, budget) in set.systems.iter().flat_map(|r| r.budgets.iter().map(move |b| (r, b))) {
+        let place = format!("{} at {}", result.system, budget.budget);
+        if let Some(sure) = &budget.sure {
+            lines.push(format!("{place}: sure of {} questions, of which it kept {}", sure.n, shown(sure)));
+        }
+        if let Some(area) = budget.tells_unanswerable {
+            lines.push(format!("{place}: confidence tells unanswerable questions with an area of {area:.3}"));
+        }
+    }
+    lines
 }
 
 fn documents(out: &mut String, set: &SetResult) {

@@ -11,7 +11,7 @@ use super::data::Question as Labelled;
 use super::measure::{self, Kept};
 use super::prepare::{PreparedSet, in_parallel};
 use super::system::System;
-use super::{passages, sentences};
+use super::{passages, sentences, trust};
 use crate::compress::{self, Shape, Stats};
 use crate::deadline::Deadline;
 use crate::encode::Encoder;
@@ -60,6 +60,12 @@ pub struct AtBudget {
     pub answers: Vec<Option<f64>>,
     /// Evidence kept, question by question.
     pub evidence: Vec<Option<f64>>,
+    /// Answer kept where the system was sure of it: at a confidence of 0.9 or more.
+    #[serde(default)]
+    pub sure: Option<Interval>,
+    /// How well confidence tells questions with an answer from those without: area under the ROC curve.
+    #[serde(default)]
+    pub tells_unanswerable: Option<f64>,
 }
 
 /// How well a system finds documents.
@@ -104,6 +110,15 @@ struct Answer {
     kept: Kept,
     tokens: u32,
     over: bool,
+    confidence: Option<f64>,
+    stages_ms: BTreeMap<&'static str, f64>,
+}
+
+/// What a system made of a question.
+#[derive(Default)]
+struct Made {
+    text: String,
+    confidence: Option<f64>,
     stages_ms: BTreeMap<&'static str, f64>,
 }
 
@@ -153,15 +168,14 @@ fn row(prepared: &PreparedSet, encoder: &dyn Encoder, plan: &Plan, n: u64, label
         let order = asked.ranking(*system, &deadline)?;
         let mut answers = Vec::with_capacity(plan.budgets.len());
         for budget in &plan.budgets {
-            let mut stats = Stats::default();
             let start = Instant::now();
-            let text = asked.context(*system, order.as_deref(), *budget, &mut stats, &deadline)?;
-            let mut stages_ms = stats.stages_ms;
-            stages_ms.insert("encode", encoding);
-            stages_ms.insert("all", encoding + start.elapsed().as_secs_f64() * 1e3);
-            let tokens = plan.tokenizer.count(&text).0;
-            let kept = measure::kept(&text, labelled);
-            answers.push(Answer { kept, tokens, over: tokens > *budget, stages_ms });
+            let mut made = asked.context(*system, order.as_deref(), *budget, &deadline)?;
+            made.stages_ms.insert("encode", encoding);
+            made.stages_ms.insert("all", encoding + start.elapsed().as_secs_f64() * 1e3);
+            let tokens = plan.tokenizer.count(&made.text).0;
+            let kept = measure::kept(&made.text, labelled);
+            let (confidence, stages_ms) = (made.confidence, made.stages_ms);
+            answers.push(Answer { kept, tokens, over: tokens > *budget, confidence, stages_ms });
         }
         row.answers.push(answers);
         row.ranked.push(order.map(|o| documents_of(&o)));
@@ -200,12 +214,12 @@ impl Asked<'_> {
             System::PassageFused => passages::By::Fused,
             System::Fast => {
                 let view = &self.prepared.index;
-                let found = compress::candidates(view, &filter, self.question, RANKED_SEGMENTS, deadline)?;
+                let found = compress::retrieve(view, &filter, self.question, RANKED_SEGMENTS, deadline)?;
                 return Ok(Some(found.into_iter().map(|c| c.id).collect()));
             }
             _ => return Ok(None),
         };
-        passages::ranked(&self.prepared.passages, &filter, self.question, by, deadline).map(Some)
+        passages::ranked(&self.prepared.passages, &filter, self.question, by).map(Some)
     }
 
     fn context(
@@ -213,14 +227,15 @@ impl Asked<'_> {
         system: System,
         order: Option<&[SegmentId]>,
         budget: u32,
-        stats: &mut Stats,
         deadline: &Deadline,
-    ) -> Result<String> {
+    ) -> Result<Made> {
         let tokenizer = self.plan.tokenizer.as_ref();
+        let made = |text| Made { text, ..Made::default() };
         let by = match system {
-            System::Fast => return self.fast(budget, stats, deadline),
+            System::Fast => return self.fast(budget, deadline),
             System::PassageBm25 | System::PassageDense | System::PassageFused => {
-                return passages::context(&self.prepared.passages, order.unwrap_or_default(), budget, tokenizer);
+                let ranked = order.unwrap_or_default();
+                return passages::context(&self.prepared.passages, ranked, budget, tokenizer).map(made);
             }
             System::Random => sentences::By::Random(self.seed),
             System::Lead => sentences::By::Lead,
@@ -233,11 +248,11 @@ impl Asked<'_> {
             Random::new(self.seed).shuffle(candidates);
         }
         let query = self.question.vector.pack();
-        Ok(sentences::context(self.prepared, candidates.as_deref(), &query, by, budget, tokenizer))
+        Ok(made(sentences::context(self.prepared, candidates.as_deref(), &query, by, budget, tokenizer)))
     }
 
     /// As the server does it.
-    fn fast(&self, budget: u32, stats: &mut Stats, deadline: &Deadline) -> Result<String> {
+    fn fast(&self, budget: u32, deadline: &Deadline) -> Result<Made> {
         let filter = self.prepared.filter(self.labelled.candidates.as_deref());
         let budget = Budget::new(budget, self.plan.tokenizer.clone())?;
         let shape = Shape {
@@ -246,12 +261,19 @@ impl Asked<'_> {
             order: Order::Relevance,
             model: &self.plan.model,
             inline: false,
+            must_keep: &[],
+            min_relevance: 0.0,
+            explain: None,
         };
         let view: &dyn View = &self.prepared.index;
-        match compress::answer(view, &filter, self.question, &shape, stats, deadline) {
-            Ok(context) => Ok(context.text),
+        match compress::answer(view, &filter, self.question, &shape, Stats::default(), deadline) {
+            Ok(answer) => Ok(Made {
+                text: answer.context.text,
+                confidence: Some(f64::from(answer.confidence)),
+                stages_ms: answer.stats.stages_ms,
+            }),
             // A budget below one block keeps nothing; that is measured, not an end of the run.
-            Err(Error::BudgetInfeasible { .. }) => Ok(String::new()),
+            Err(Error::BudgetInfeasible { .. }) => Ok(Made { confidence: Some(0.0), ..Made::default() }),
             Err(e) => Err(e),
         }
     }
@@ -267,6 +289,8 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
         let answers: Vec<Option<f64>> = of(n).map(|a| a.kept.answer).collect();
         let evidence: Vec<Option<f64>> = of(n).map(|a| a.kept.evidence).collect();
         let all: Vec<Option<f64>> = of(n).map(|a| a.kept.all_evidence).collect();
+        let confidence: Vec<Option<f64>> = of(n).map(|a| a.confidence).collect();
+        let sure = trust::kept_where_sure(&confidence, &answers);
         AtBudget {
             budget: *budget,
             answer_kept: interval(&answers),
@@ -274,6 +298,8 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
             all_evidence_kept: interval(&all),
             tokens: of(n).map(|a| f64::from(a.tokens)).sum::<f64>() / rows.len().max(1) as f64,
             over: of(n).filter(|a| a.over).count(),
+            sure: sure.map(|sure| bootstrap::mean(&sure, plan.seed)),
+            tells_unanswerable: trust::tells_unanswerable(&confidence, questions),
             answers,
             evidence,
         }

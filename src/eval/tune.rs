@@ -1,9 +1,10 @@
 //! Learning the ranking from labelled sets: each set can be judged by a ranking that has not seen it.
 //!
 //! [`examples`] describes the blocks of every question and says which are wanted; [`learn`] makes a weighted
-//! [`sum`] and a few [trees](boost) of them.
+//! sum (`sum.rs`), a few trees (`boost.rs`), and learns how far to trust them (`confidence.rs`).
 
 mod boost;
+mod confidence;
 mod sum;
 
 use super::data::{Question as Labelled, text_of};
@@ -13,7 +14,7 @@ use crate::compress;
 use crate::deadline::Deadline;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
-use crate::rank::features::{self, COUNT};
+use crate::rank::features::{self, Features};
 use crate::rank::{Model, Question};
 
 /// Candidates looked at, as for a budget of 512 tokens.
@@ -23,7 +24,7 @@ const MIN_EVIDENCE_CHARS: usize = 20;
 
 /// A question's blocks, and which of them it is after.
 pub struct Example {
-    blocks: Vec<[f32; COUNT]>,
+    blocks: Vec<Features>,
     wanted: Vec<usize>,
 }
 
@@ -36,7 +37,7 @@ pub fn examples(prepared: &PreparedSet, encoder: &dyn Encoder) -> Result<Vec<Exa
     let found = in_parallel(&prepared.set.questions, &|labelled: &Labelled| -> Result<Option<Example>> {
         let question = Question::new(&labelled.text, encoder, &deadline)?;
         let filter = prepared.filter(labelled.candidates.as_deref());
-        let candidates = compress::candidates(&prepared.index, &filter, &question, CANDIDATES, &deadline)?;
+        let candidates = compress::retrieve(&prepared.index, &filter, &question, CANDIDATES, &deadline)?;
         let described = features::describe(&question, &prepared.index, &candidates, &deadline)?;
         let is_wanted = Wanted::of(prepared, labelled);
         let wanted = described.iter().enumerate().filter(|(_, d)| {
@@ -46,7 +47,7 @@ pub fn examples(prepared: &PreparedSet, encoder: &dyn Encoder) -> Result<Vec<Exa
         });
         let wanted: Vec<usize> = wanted.map(|(n, _)| n).collect();
         let tells = !wanted.is_empty() && wanted.len() < described.len();
-        Ok(tells.then(|| Example { blocks: described.iter().map(|d| d.features.values()).collect(), wanted }))
+        Ok(tells.then(|| Example { blocks: described.iter().map(|d| d.features).collect(), wanted }))
     })?;
     Ok(found.into_iter().flatten().collect())
 }
@@ -94,25 +95,25 @@ pub fn learn(sets: &[&[Example]]) -> Result<Model> {
     if sets.is_empty() {
         return Err(Error::invalid("tune", "no question has a wanted block among its candidates"));
     }
-    Ok(Model::new(sum::learn(&sets), boost::learn(&sets)?))
+    Ok(Model::new(sum::learn(&sets), boost::learn(&sets)?, confidence::learn(&sets)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rank::features::Features;
 
     #[test]
     fn the_feature_that_tells_is_found() {
         let features = |told: f32, noise: f32| Features { block_cosine: noise, coverage: told, ..Features::default() };
         let example = |n: u8| {
             let blocks = [(1.0, f32::from(n % 3)), (0.0, f32::from(n % 2)), (0.0, 1.0)];
-            Example { blocks: blocks.map(|(told, noise)| features(told, noise).values()).to_vec(), wanted: vec![0] }
+            Example { blocks: blocks.map(|(told, noise)| features(told, noise)).to_vec(), wanted: vec![0] }
         };
         let set: Vec<Example> = (0..120).map(example).collect();
         let model = learn(&[&set]).unwrap();
-        let scores = model.score(&[features(1.0, 0.0), features(0.0, 1.0), features(0.0, 0.0)]);
-        assert!(scores[0] > scores[1] && scores[0] > scores[2], "{scores:?}");
+        let scored = model.score(&[features(1.0, 0.0), features(0.0, 1.0), features(0.0, 0.0)]);
+        let score = |n: usize| scored[n].sum + scored[n].trees;
+        assert!(score(0) > score(1) && score(0) > score(2) && scored[0].relevance > scored[1].relevance, "{scored:?}");
         assert_eq!(learn(&[&set]).unwrap(), model, "the same examples make the same ranking");
         assert!(learn(&[&[]]).is_err());
     }

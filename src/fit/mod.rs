@@ -121,6 +121,8 @@ pub struct Piece {
     pub context: Vec<Quote>,
     /// Score; what is kept first.
     pub score: f32,
+    /// Kept before all others, whatever its score.
+    pub first: bool,
 }
 
 /// Some text of a document with its place there.

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::terms::{self, analyzer};
-use super::{CollectionSettings, DocumentHead, Filter, Hit, SegmentId, StoredSegment, TermStatistics, View};
+use super::{
+    CollectionSettings, DocumentHead, Filter, Hit, Nearest, SegmentId, SpreadOf, StoredSegment, TermStatistics, View,
+};
 use crate::document::{DocumentId, Revision};
 use crate::encode::PackedVector;
 use crate::error::{Error, Result};
@@ -91,8 +93,11 @@ impl View for InlineIndex {
         Ok(heads)
     }
 
-    fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Vec<Hit>> {
-        Ok(self.ranked(filter, limit, |n| query.cosine(&self.segments[n].1.vector)))
+    fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Nearest> {
+        let cosines: Vec<f32> = self.segments.iter().map(|(_, stored)| query.cosine(&stored.vector)).collect();
+        let mut spread = SpreadOf::default();
+        cosines.iter().for_each(|cosine| spread.add(*cosine));
+        Ok(Nearest { hits: self.ranked(filter, limit, |n| cosines[n]), spread: spread.spread() })
     }
 
     fn lexical(&self, query: &[String], filter: &Filter, limit: usize) -> Result<Vec<Hit>> {

@@ -7,6 +7,7 @@
 pub mod embedded;
 pub mod filter;
 pub mod inline;
+mod statistics;
 pub mod terms;
 
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use filter::Filter;
+pub(crate) use statistics::SpreadOf;
+pub use statistics::{Spread, TermStatistics};
 
 use crate::document::{CollectionName, DocumentId, Metadata, Revision, Segment, TenantId};
 use crate::encode::{Fingerprint, PackedVector};
@@ -197,23 +200,13 @@ pub struct Hit {
     pub score: f32,
 }
 
-/// How often terms occur: what turns matches into weights.
+/// The nearest segments, and what cosines are like in the collection.
 #[derive(Clone, Debug, Default)]
-pub struct TermStatistics {
-    /// Segments in the collection.
-    pub segments: u64,
-    /// For every term asked for, the segments that hold it.
-    pub holding: Vec<u64>,
-}
-
-impl TermStatistics {
-    /// BM25's inverse document frequency of the n-th term.
-    #[must_use]
-    pub fn idf(&self, n: usize) -> f32 {
-        let holding = self.holding.get(n).copied().unwrap_or(0).min(self.segments) as f32;
-        let total = self.segments as f32;
-        (1.0 + (total - holding + 0.5) / (holding + 0.5)).ln()
-    }
+pub struct Nearest {
+    /// Best first; ties in the order of the segments.
+    pub hits: Vec<Hit>,
+    /// Over all segments of the collection, whatever the filter.
+    pub spread: Spread,
 }
 
 /// Which documents to delete.
@@ -311,11 +304,11 @@ pub trait View: Send + Sync {
     /// The store's errors.
     fn documents(&self, prefix: &str, after: Option<&DocumentId>, limit: usize) -> Result<Vec<Arc<DocumentHead>>>;
 
-    /// The nearest segments by cosine, best first; ties in the order of the segments.
+    /// The nearest segments by cosine.
     ///
     /// # Errors
     /// The store's errors.
-    fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Vec<Hit>>;
+    fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Nearest>;
 
     /// The best segments by BM25 over the terms, best first; ties in the order of the segments.
     ///

@@ -17,7 +17,13 @@ pub struct BlockScore {
     pub block: usize,
     /// The score, rounded.
     pub score: f32,
-    /// What it was made of.
+    /// How likely it is wanted, 0 to 1.
+    pub relevance: f32,
+    /// What the weighted sum gave of the score.
+    pub sum: f32,
+    /// What the trees gave of the score.
+    pub trees: f32,
+    /// What they were made of.
     pub features: Features,
 }
 
@@ -36,10 +42,13 @@ pub fn score_blocks(
     let known: Vec<Features> = described.iter().map(|d| d.features).collect();
     let scored = described.into_iter().zip(model.score(&known));
     let mut scores: Vec<BlockScore> = scored
-        .map(|(d, score)| BlockScore {
+        .map(|(d, scored)| BlockScore {
             candidate: d.candidate,
             block: d.block,
-            score: rounded(score),
+            score: rounded(scored.sum + scored.trees),
+            relevance: rounded(scored.relevance),
+            sum: scored.sum,
+            trees: scored.trees,
             features: d.features,
         })
         .collect();

@@ -16,7 +16,7 @@ use crate::index::{View, terms};
 const AVERAGE_BLOCK_TERMS: f32 = 20.0;
 
 /// How many features there are.
-pub const COUNT: usize = 14;
+pub const COUNT: usize = 16;
 
 /// Names of the features, in the order of [`Features::values`].
 pub const NAMES: [&str; COUNT] = [
@@ -34,6 +34,8 @@ pub const NAMES: [&str; COUNT] = [
     "own_coverage",
     "length",
     "document_gap",
+    "best_cosine",
+    "best_coverage",
 ];
 
 /// What is known of one block. Cosines and term scores are standardised within the question, so that a value
@@ -69,6 +71,10 @@ pub struct Features {
     pub length: f32,
     /// By how much, as a cosine, the best block of its document is better.
     pub document_gap: f32,
+    /// The best block's cosine: the same for all blocks of a question, so that trees can tell questions apart.
+    pub best_cosine: f32,
+    /// The best block's coverage, likewise.
+    pub best_coverage: f32,
 }
 
 impl Features {
@@ -90,6 +96,8 @@ impl Features {
             self.own_coverage,
             self.length,
             self.document_gap,
+            self.best_cosine,
+            self.best_coverage,
         ]
     }
 }
@@ -175,7 +183,10 @@ pub fn describe(
             words.push(found);
         }
     }
+    let best_of = |value: fn(&Features) -> f32| out.iter().map(|d| value(&d.features)).fold(0.0, f32::max);
+    let (best_cosine, best_coverage) = (best_of(|f| f.block_cosine), best_of(|f| f.coverage));
     for d in &mut out {
+        (d.features.best_cosine, d.features.best_coverage) = (best_cosine, best_coverage);
         let best = best.get(&candidates[d.candidate].id.revision.0).copied().unwrap_or(0.0);
         d.features.document_gap = best - d.features.block_cosine;
     }

@@ -13,8 +13,10 @@ mod model;
 mod trees;
 
 pub use blocks::{BlockScore, score_blocks};
-pub use fusion::{Candidate, fuse};
-pub use model::Model;
+pub(crate) use fusion::ranked;
+pub use fusion::{Candidate, Lexical, fuse};
+pub(crate) use model::evidence;
+pub use model::{Model, Scored};
 pub use trees::{Node, Trees};
 
 use crate::deadline::Deadline;

@@ -20,12 +20,25 @@ const SHIPPED: &str = include_str!("../../models/ranking.json");
 pub struct Model {
     weights: [f32; COUNT],
     trees: Trees,
+    confidence: [f32; 2],
+}
+
+/// What a model makes of one block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
+    /// The weighted sum, standardised within the question.
+    pub sum: f32,
+    /// The trees, standardised within the question; added to the sum this is the score.
+    pub trees: f32,
+    /// How likely the block is wanted by itself, 0 to 1, as the trees have it.
+    pub relevance: f32,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     weights: BTreeMap<String, f32>,
+    confidence: [f32; 2],
     trees: Vec<Vec<Written>>,
 }
 
@@ -38,14 +51,15 @@ impl Model {
         Self::parse(SHIPPED).expect("models/ranking.json is sound")
     }
 
-    /// From weights in the order of [`NAMES`] and trees; without trees the sum counts alone.
+    /// From weights in the order of [`NAMES`] and trees; without trees the sum counts alone. `confidence`
+    /// holds offset and slope of [`Self::confidence`].
     #[must_use]
-    pub fn new(weights: [f32; COUNT], trees: Trees) -> Self {
-        Self { weights, trees }
+    pub fn new(weights: [f32; COUNT], trees: Trees, confidence: [f32; 2]) -> Self {
+        Self { weights, trees, confidence }
     }
 
-    /// Reads a model from JSON: `weights`, every feature by its name, and `trees`, every tree a list of nodes,
-    /// `["feature", threshold, left, right]` or `[value]`.
+    /// Reads a model from JSON: `weights`, every feature by its name; `confidence`, offset and slope; and `trees`,
+    /// every tree a list of nodes, `["feature", threshold, left, right]` or `[value]`.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for features that are missing, unknown or no numbers, and trees without end.
@@ -59,7 +73,7 @@ impl Model {
         for (weight, name) in weights.iter_mut().zip(NAMES) {
             *weight = *file.weights.get(name).ok_or_else(|| refuse(format!("{name} is missing")))?;
         }
-        Ok(Self { weights, trees: Trees::read(file.trees)? })
+        Ok(Self { weights, trees: Trees::read(file.trees)?, confidence: file.confidence })
     }
 
     /// As JSON, a tree a line.
@@ -70,24 +84,52 @@ impl Model {
         let trees = self.trees.written();
         let trees = trees.iter().map(|tree| format!("\n    {}", serde_json::to_string(tree).unwrap_or_default()));
         let (weights, trees): (Vec<_>, Vec<_>) = (weights.collect(), trees.collect());
-        format!("{{\n  \"weights\": {{{}\n  }},\n  \"trees\": [{}\n  ]\n}}\n", weights.join(","), trees.join(","))
+        let [offset, slope] = self.confidence;
+        let (weights, trees) = (weights.join(","), trees.join(","));
+        format!(
+            "{{\n  \"weights\": {{{weights}\n  }},\n  \"confidence\": [{offset:.4}, {slope:.4}],\n  \"trees\": [{trees}\n  ]\n}}\n"
+        )
     }
 
-    /// Scores of the blocks of one question, in their order.
+    /// What the model makes of the blocks of one question, in their order.
     #[must_use]
-    pub fn score(&self, blocks: &[Features]) -> Vec<f32> {
+    pub fn score(&self, blocks: &[Features]) -> Vec<Scored> {
         let sum = |f: &Features| self.weights.iter().zip(f.values()).map(|(w, v)| w * v).sum();
-        let mut scores: Vec<f32> = blocks.iter().map(sum).collect();
-        let mut trees: Vec<f32> = blocks.iter().map(|f| self.trees.score(f)).collect();
-        standardise(&mut scores);
+        let mut sums: Vec<f32> = blocks.iter().map(sum).collect();
+        let odds: Vec<f32> = blocks.iter().map(|f| self.trees.score(f)).collect();
+        let mut trees = odds.clone();
+        standardise(&mut sums);
         standardise(&mut trees);
-        scores.iter_mut().zip(trees).for_each(|(score, tree)| *score += tree);
-        scores
+        let parts = sums.into_iter().zip(trees).zip(odds);
+        parts.map(|((sum, trees), odds)| Scored { sum, trees, relevance: logistic(odds) }).collect()
     }
+
+    /// How likely a context holds what is asked for, from the relevance of its blocks: the odds that not all of
+    /// them miss, corrected for blocks that err together by offset and slope (Platt, 1999). 0 without blocks.
+    #[must_use]
+    pub fn confidence(&self, relevances: impl Iterator<Item = f32>) -> f32 {
+        let [offset, slope] = self.confidence;
+        evidence(relevances).map_or(0.0, |evidence| logistic(offset + slope * evidence))
+    }
+}
+
+/// The logarithm of the odds that at least one block is wanted; `None` without blocks.
+pub(crate) fn evidence(relevances: impl Iterator<Item = f32>) -> Option<f32> {
+    let certain = 1.0 - f64::from(f32::EPSILON);
+    let misses = relevances.map(|r| (1.0 - f64::from(r).clamp(0.0, certain)).ln()).reduce(|a, b| a + b)?;
+    // Neither sure nor impossible: the logarithm stays a number.
+    let miss = misses.exp().clamp(1e-6, 1.0 - 1e-6);
+    Some(((1.0 - miss) / miss).ln() as f32)
+}
+
+fn logistic(odds: f32) -> f32 {
+    1.0 / (1.0 + (-odds).exp())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -96,9 +138,43 @@ mod tests {
         assert_eq!(Model::parse(&model.to_json()).unwrap(), model);
     }
 
+    proptest! {
+        #[test]
+        fn a_better_cosine_is_never_worse(
+            own in prop::array::uniform7(-3.0f32..3.0), shares in prop::array::uniform4(0.0f32..1.0), more in 0.0f32..3.0
+        ) {
+            let features = Features {
+                block_cosine: own[0],
+                segment_cosine: own[1],
+                neighbour_cosine: own[2],
+                block_terms: own[3],
+                feedback: own[4],
+                coverage: shares[0],
+                own_coverage: shares[1],
+                title_terms: shares[2],
+                best_cosine: shares[3],
+                length: own[5] + 3.0,
+                document_gap: own[6].abs() / 10.0,
+                ..Features::default()
+            };
+            let better = Features { block_cosine: features.block_cosine + more, ..features };
+            let scored = Model::shipped().score(&[features, better]);
+            prop_assert!(scored[1].relevance >= scored[0].relevance && scored[1].sum >= scored[0].sum);
+        }
+    }
+
+    #[test]
+    fn confidence_grows_with_every_block() {
+        let model = Model::new([1.0; COUNT], Trees::default(), [0.0, 1.0]);
+        let of = |relevances: &[f32]| model.confidence(relevances.iter().copied());
+        assert_eq!(of(&[]), 0.0);
+        assert!((of(&[0.25]) - 0.25).abs() < 1e-4 && (of(&[0.5, 0.5]) - 0.75).abs() < 1e-4);
+        assert!(of(&[1.0, 1.0]).is_finite() && of(&[0.0]).is_finite());
+    }
+
     #[test]
     fn what_is_wrong_is_named() {
-        let complete = Model::new([1.0; COUNT], Trees::default()).to_json();
+        let complete = Model::new([1.0; COUNT], Trees::default(), [0.0, 1.0]).to_json();
         for (text, reason) in [
             (complete.replace("\"bridge\"", "\"brigde\""), "brigde"),
             (complete.replace("\n    \"expected\": 1.0000,", ""), "expected is missing"),

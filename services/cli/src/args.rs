@@ -148,6 +148,15 @@ pub(crate) struct CompressArgs {
     pub(crate) order: Order,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
+    /// A term to keep whenever the budget allows; again for more
+    #[arg(long, value_name = "TERM")]
+    pub(crate) must_keep: Vec<String>,
+    /// Leave out blocks that are less likely wanted, 0 to 1, though there be room for them
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(crate) min_relevance: f32,
+    /// Show why blocks were kept, and why the first so many others were not
+    #[arg(long, value_name = "BLOCKS", num_args = 0..=1, require_equals = true, default_missing_value = "5")]
+    pub(crate) explain: Option<u32>,
     /// Print counts and times after the context
     #[arg(long)]
     pub(crate) stats: bool,

@@ -23,6 +23,9 @@ const DEFAULT_BLOCKS: usize = 3;
 /// Most blocks around an excerpt.
 const MAX_BLOCKS: u32 = 1000;
 
+/// Most blocks that are explained though they were not kept.
+const MAX_EXPLAINED: u32 = 1000;
+
 pub(crate) struct Contexts {
     app: App,
 }
@@ -41,7 +44,8 @@ impl Contexts {
         let budget = request.budget.clone();
         let compressor: Compressor = self.app.compressor.clone();
         let work = move |deadline: &_| compressor.compress(&request, deadline);
-        let ((context, stats), waited) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
+        let (answer, waited) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
+        let (context, stats) = (answer.context, answer.stats);
         let mut stages_ms: std::collections::HashMap<String, f64> =
             stats.stages_ms.into_iter().map(|(stage, ms)| (stage.to_owned(), ms)).collect();
         stages_ms.insert("queue".into(), waited);
@@ -57,6 +61,9 @@ impl Contexts {
                 estimated: budget.tokenizer.is_estimate(),
                 fingerprint: self.app.fingerprint(),
             }),
+            confidence: answer.confidence,
+            not_kept: answer.not_kept,
+            explanation: answer.explanation.into_iter().map(explanation).collect(),
         })
     }
 
@@ -73,7 +80,16 @@ impl Contexts {
         let budget = request.budget.ok_or_else(|| Error::invalid("budget", "is missing"))?;
         let budget = Budget::new(budget.max_tokens, self.app.tokenizer(&budget.tokenizer)?)?;
         let corpus = corpus(call, &request.collection, request.filter, request.documents)?;
-        Ok(compress::CompressRequest { query: request.query, corpus, budget, format, order })
+        let explain = match request.explain {
+            Some(n) if n > MAX_EXPLAINED => {
+                let (limit, actual) = (u64::from(MAX_EXPLAINED), u64::from(n));
+                return Err(Error::LimitExceeded { field: "explain", limit, actual });
+            }
+            n => n.map(|n| n as usize),
+        };
+        let (must_keep, min_relevance) = (request.must_keep, request.min_relevance);
+        let query = request.query;
+        Ok(compress::CompressRequest { query, corpus, budget, format, order, must_keep, min_relevance, explain })
     }
 }
 
@@ -110,6 +126,18 @@ fn excerpts(context: &Context) -> Vec<v1::Excerpt> {
                 .collect(),
         })
         .collect()
+}
+
+fn explanation(explained: compress::Explained) -> v1::BlockExplanation {
+    v1::BlockExplanation {
+        document_id: explained.document_id,
+        revision: explained.revision,
+        span: Some(convert::span(explained.span)),
+        kept: explained.kept,
+        score: explained.score,
+        relevance: explained.relevance,
+        parts: explained.parts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+    }
 }
 
 #[tonic::async_trait]

@@ -1,13 +1,14 @@
 //! The trees: gradient boosting (Friedman, 2001) of the logarithm of the odds that a block is wanted, by
 //! forust-ml; what ships is only what a walk needs.
 
+use forust_ml::constraints::{Constraint, ConstraintMap};
 use forust_ml::objective::ObjectiveType;
 use forust_ml::tree::Tree;
 use forust_ml::{GradientBooster, Matrix};
 
 use super::Example;
 use crate::error::{Error, Result};
-use crate::rank::features::COUNT;
+use crate::rank::features::{COUNT, Features, NAMES};
 use crate::rank::{Node, Trees};
 
 const TREES: usize = 100;
@@ -15,6 +16,18 @@ const RATE: f32 = 0.1;
 /// Three splits deep, at most eight leaves: three features can work together.
 const DEPTH: usize = 3;
 const LEAVES: usize = 8;
+/// More of these is never worse.
+const MONOTONE: [&str; 9] = [
+    "block_cosine",
+    "segment_cosine",
+    "neighbour_cosine",
+    "block_terms",
+    "coverage",
+    "bridge",
+    "expected",
+    "feedback",
+    "shared_names",
+];
 /// Regularisation of a leaf's value.
 const L2: f32 = 5.0;
 /// The smallest leaf, as a sum of second derivatives: some hundred blocks.
@@ -30,7 +43,7 @@ pub(super) fn learn(sets: &[&[Example]]) -> Result<Trees> {
     let mut row = 0;
     for (example, share) in examples {
         example.wanted.iter().for_each(|n| wanted[row + n] = 1.0);
-        for values in &example.blocks {
+        for values in example.blocks.iter().map(Features::values) {
             (0..COUNT).for_each(|f| columns[f * rows + row] = f64::from(values[f]));
             // The weights of all blocks add up to their number.
             weight[row] = share * rows as f64 / sets.len() as f64;
@@ -46,12 +59,20 @@ pub(super) fn learn(sets: &[&[Example]]) -> Result<Trees> {
         .set_max_leaves(LEAVES)
         .set_l2(L2)
         .set_min_leaf_weight(MIN_LEAF)
+        .set_monotone_constraints(Some(monotone()))
         .set_initialize_base_score(true);
     booster.fit(&Matrix::new(&columns, rows, COUNT), &wanted, &weight, None).map_err(|e| failed(&e))?;
     let mut trees: Vec<Vec<Node>> = booster.trees.iter().map(compact).collect();
     // What the odds are before anything is known stands in front.
     trees.insert(0, vec![Node::Leaf(booster.base_score as f32)]);
     Trees::new(trees)
+}
+
+/// Features that never speak against a block. It costs a point on the sets that were learnt from and their like;
+/// without it, a block that has nothing to do with a question can win where all others are alike.
+fn monotone() -> ConstraintMap {
+    let grows = MONOTONE.iter().filter_map(|name| NAMES.iter().position(|n| n == name));
+    grows.map(|feature| (feature, Constraint::Positive)).collect()
 }
 
 /// A tree as a walk needs it: leaves for leaves, splits for splits, in the same places.

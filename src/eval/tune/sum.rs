@@ -5,7 +5,7 @@
 //! to the trees.
 
 use super::Example;
-use crate::rank::features::COUNT;
+use crate::rank::features::{COUNT, Features};
 
 /// Steps of full-batch gradient descent (Adam; Kingma and Ba, 2015).
 const STEPS: usize = 250;
@@ -36,17 +36,18 @@ pub(super) fn learn(sets: &[&[Example]]) -> [f32; COUNT] {
 
 /// The gradient of the cross-entropy of one question.
 fn add_gradient(example: &Example, weights: &[f64; COUNT], share: f64, gradient: &mut [f64; COUNT]) {
+    let blocks: Vec<[f32; COUNT]> = example.blocks.iter().map(Features::values).collect();
     let score = |values: &[f32; COUNT]| (0..COUNT).map(|f| weights[f] * f64::from(values[f])).sum::<f64>();
-    let scores: Vec<f64> = example.blocks.iter().map(score).collect();
+    let scores: Vec<f64> = blocks.iter().map(score).collect();
     let most = scores.iter().copied().fold(f64::MIN, f64::max);
     let exponents: Vec<f64> = scores.iter().map(|s| (s - most).exp()).collect();
     let total: f64 = exponents.iter().sum();
-    for (values, exponent) in example.blocks.iter().zip(&exponents) {
+    for (values, exponent) in blocks.iter().zip(&exponents) {
         let part = share * exponent / total;
         gradient.iter_mut().zip(values).for_each(|(g, f)| *g += part * f64::from(*f));
     }
     for wanted in &example.wanted {
         let part = share / example.wanted.len() as f64;
-        gradient.iter_mut().zip(&example.blocks[*wanted]).for_each(|(g, f)| *g -= part * f64::from(*f));
+        gradient.iter_mut().zip(&blocks[*wanted]).for_each(|(g, f)| *g -= part * f64::from(*f));
     }
 }

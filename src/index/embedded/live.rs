@@ -9,7 +9,7 @@ use super::truth::{Change, CollectionRecord, Read};
 use crate::document::Revision;
 use crate::encode::PackedVector;
 use crate::error::Result;
-use crate::index::{DocumentHead, Hit, SegmentId};
+use crate::index::{DocumentHead, Hit, Nearest, SegmentId, SpreadOf};
 
 /// Rows per chunk: a snapshot shares full chunks, the writer copies at most one.
 const CHUNK_ROWS: usize = 4096;
@@ -113,33 +113,41 @@ impl Live {
         self.documents.len()
     }
 
-    /// The nearest rows by exact cosine, best first.
-    pub(super) fn nearest(&self, query: &PackedVector, allowed: Option<&HashSet<Revision>>, limit: usize) -> Vec<Hit> {
-        let mut best: Vec<Hit> = Vec::with_capacity(limit + 1);
+    /// The nearest rows by exact cosine, best first, and the spread over all living rows.
+    pub(super) fn nearest(&self, query: &PackedVector, allowed: Option<&HashSet<Revision>>, limit: usize) -> Nearest {
+        let mut best: Vec<Hit> = Vec::with_capacity(limit.min(self.rows) + 1);
         if limit == 0 || query.values.len() != self.dimension {
-            return best;
+            return Nearest::default();
         }
+        let mut spread = SpreadOf::default();
+        // Rows of a document follow each other: it is looked up once.
+        let mut current = (None, false);
         for chunk in &self.chunks {
             for (n, row) in chunk.values.chunks_exact(self.dimension).enumerate() {
                 let score = crate::encode::dot(&query.values, row) * query.scale * chunk.scales[n];
                 let hit = Hit { segment: chunk.segments[n], score };
+                let revision = hit.segment.revision;
+                if self.dead > 0 {
+                    if current.0 != Some(revision) {
+                        current = (Some(revision), self.documents.contains_key(&revision));
+                    }
+                    if !current.1 {
+                        continue;
+                    }
+                }
+                spread.add(score);
                 // Only a row that would be kept is looked up: few are.
                 if best.len() == limit && best.last().is_some_and(|last| !before(&hit, last)) {
                     continue;
                 }
-                let revision = hit.segment.revision;
-                let visible = match allowed {
-                    Some(set) => set.contains(&revision),
-                    None => self.documents.contains_key(&revision),
-                };
-                if visible {
+                if allowed.is_none_or(|set| set.contains(&revision)) {
                     let at = best.partition_point(|h| before(h, &hit));
                     best.insert(at, hit);
                     best.truncate(limit);
                 }
             }
         }
-        best
+        Nearest { hits: best, spread: spread.spread() }
     }
 }
 

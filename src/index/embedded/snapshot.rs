@@ -9,7 +9,9 @@ use super::truth::{CollectionRecord, Read};
 use crate::document::{DocumentId, Revision};
 use crate::encode::PackedVector;
 use crate::error::Result;
-use crate::index::{CollectionSettings, DocumentHead, Filter, Hit, SegmentId, StoredSegment, TermStatistics, View};
+use crate::index::{
+    CollectionSettings, DocumentHead, Filter, Hit, Nearest, SegmentId, StoredSegment, TermStatistics, View,
+};
 
 pub(super) struct Snapshot {
     record: CollectionRecord,
@@ -54,7 +56,7 @@ impl View for Snapshot {
         Ok(heads.into_iter().map(Arc::new).collect())
     }
 
-    fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Vec<Hit>> {
+    fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Nearest> {
         Ok(self.live.nearest(query, allowed(&self.live, filter).as_ref(), limit))
     }
 

@@ -1,7 +1,11 @@
 //! `tamis compress`: a question and a budget to a context.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
-use tamis_proto::v1::{Budget, CompressRequest, CompressResponse, ContextFormat, ContextOrder, Quote};
+use tamis_proto::v1::{
+    BlockExplanation, Budget, CompressRequest, CompressResponse, ContextFormat, ContextOrder, Quote,
+};
 
 use super::{Corpus, line};
 use crate::args::{CompressArgs, Global, Order, OutputFormat, Render};
@@ -21,6 +25,10 @@ pub(crate) async fn run(global: &Global, args: CompressArgs) -> Result {
         line(response.text.trim_end())?;
         if args.stats {
             line(&format!("-- {}", stats_line(&response)))?;
+        }
+        response.explanation.iter().try_for_each(|block| line(&explanation_line(block)))?;
+        if !response.not_kept.is_empty() {
+            crate::say!("not in the context: {}", response.not_kept.join(", "));
         }
     }
     connection.close().await
@@ -42,6 +50,9 @@ pub(super) fn request(args: &CompressArgs, query: String) -> CompressRequest {
         budget: Some(Budget { max_tokens: args.budget, tokenizer: args.tokenizer.clone() }),
         format: format.into(),
         order: order.into(),
+        must_keep: args.must_keep.clone(),
+        min_relevance: args.min_relevance,
+        explain: args.explain,
         ..CompressRequest::default()
     }
 }
@@ -68,6 +79,8 @@ pub(super) fn to_json(response: &CompressResponse) -> Value {
         "text": response.text, "token_count": response.token_count,
         "budget": {"max_tokens": budget.max_tokens, "tokenizer": budget.tokenizer},
         "excerpts": excerpts,
+        "confidence": rounded(f64::from(response.confidence), 1e4), "not_kept": response.not_kept,
+        "explanation": response.explanation.iter().map(explanation).collect::<Vec<_>>(),
         "stats": {
             "candidate_tokens": stats.candidate_tokens, "candidates": stats.candidates,
             "stages_ms": stages, "estimated": stats.estimated, "fingerprint": stats.fingerprint,
@@ -93,14 +106,43 @@ fn stats_line(response: &CompressResponse) -> String {
     let stages: Vec<String> =
         sorted_stages(response).into_iter().map(|(stage, ms)| format!("{stage} {ms:.1} ms")).collect();
     format!(
-        "{} of {} tokens ({}) in {} excerpts, from {} tokens in {} segments; {}",
+        "{} of {} tokens ({}) in {} excerpts, from {} tokens in {} segments; confidence {:.2}; {}",
         response.token_count,
         budget.max_tokens,
         budget.tokenizer,
         response.excerpts.len(),
         stats.candidate_tokens,
         stats.candidates,
+        response.confidence,
         stages.join(", ")
+    )
+}
+
+/// A block with the parts of its score.
+fn explanation(block: &BlockExplanation) -> Value {
+    let span = block.span.unwrap_or_default();
+    let parts: BTreeMap<&String, f64> =
+        block.parts.iter().map(|(name, value)| (name, rounded(f64::from(*value), 1e4))).collect();
+    json!({
+        "document_id": block.document_id, "revision": block.revision, "start": span.start, "end": span.end,
+        "kept": block.kept, "score": rounded(f64::from(block.score), 1e4),
+        "relevance": rounded(f64::from(block.relevance), 1e4), "parts": parts,
+    })
+}
+
+fn explanation_line(block: &BlockExplanation) -> String {
+    let span = block.span.unwrap_or_default();
+    let parts: BTreeMap<&String, f32> = block.parts.iter().map(|(name, value)| (name, *value)).collect();
+    let parts: Vec<String> = parts.into_iter().map(|(name, value)| format!("{name} {value:.2}")).collect();
+    format!(
+        "-- {} {} bytes {}..{}: score {:.2}, relevance {:.2} ({})",
+        if block.kept { "kept" } else { "not kept" },
+        block.document_id,
+        span.start,
+        span.end,
+        block.score,
+        block.relevance,
+        parts.join(", ")
     )
 }
 

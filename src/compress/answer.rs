@@ -1,0 +1,186 @@
+//! Everything after encoding: retrieve, rank, fit, and what is said about it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
+
+use super::candidates;
+use super::must_keep::MustKeep;
+use crate::deadline::Deadline;
+use crate::error::Result;
+use crate::fit::{self, Budget, Context, Format, Order};
+use crate::index::{Filter, View};
+use crate::rank::features::NAMES;
+use crate::rank::{self, BlockScore, Candidate, Lexical, Model, Question};
+use crate::span::Span;
+
+/// Shortest lists to fuse.
+const MIN_DEPTH: usize = 256;
+
+/// How long every stage took, in milliseconds, and how much was looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Segments that retrieval returned.
+    pub candidates: usize,
+    /// Tokens of these segments, in the budget's tokenizer.
+    pub candidate_tokens: u64,
+    /// Stage name to milliseconds: `encode`, `retrieve`, `rank`, `fit`.
+    pub stages_ms: BTreeMap<&'static str, f64>,
+}
+
+impl Stats {
+    pub(super) fn time<R>(&mut self, stage: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        let start = Instant::now();
+        let result = work();
+        *self.stages_ms.entry(stage).or_default() += start.elapsed().as_secs_f64() * 1e3;
+        result
+    }
+}
+
+/// A context, and what is known about it.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What goes to the language model.
+    pub context: Context,
+    /// How likely it holds what the question asks for, 0 to 1; calibrated on labelled questions
+    /// (docs/evaluation.md).
+    pub confidence: f32,
+    /// Terms to keep that it does not hold.
+    pub not_kept: Vec<String>,
+    /// Why blocks were kept and others were not; empty unless it was asked for.
+    pub explanation: Vec<Explained>,
+    /// What it took.
+    pub stats: Stats,
+}
+
+/// A block with the parts of its score.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The document.
+    pub document_id: String,
+    /// Its revision.
+    pub revision: u64,
+    /// The block's bytes.
+    pub span: Span,
+    /// Whether it is in the context.
+    pub kept: bool,
+    /// What blocks are ordered by.
+    pub score: f32,
+    /// How likely it is wanted, 0 to 1.
+    pub relevance: f32,
+    /// `sum` and `trees`, which add up to the score, and what they were made of, by name.
+    pub parts: Vec<(&'static str, f32)>,
+}
+
+/// What a context has to look like.
+pub(crate) struct Shape<'a> {
+    pub(crate) budget: &'a Budget,
+    pub(crate) format: Format,
+    pub(crate) order: Order,
+    /// How features become scores.
+    pub(crate) model: &'a Model,
+    /// The documents came with the request: all of them were encoded for it, and they have an order.
+    pub(crate) inline: bool,
+    /// Terms to keep whenever the budget allows.
+    pub(crate) must_keep: &'a [String],
+    /// Less likely blocks are left out, though there be room for them.
+    pub(crate) min_relevance: f32,
+    /// So many blocks that are not in the context are explained beside those that are; `None`: nothing is.
+    pub(crate) explain: Option<usize>,
+}
+
+/// Retrieves, ranks and fits.
+pub(crate) fn answer(
+    view: &dyn View,
+    filter: &Filter,
+    question: &Question,
+    shape: &Shape<'_>,
+    mut stats: Stats,
+    deadline: &Deadline,
+) -> Result<Answer> {
+    let must_keep = MustKeep::of(&question.text, shape.must_keep)?;
+    let limit = if shape.inline { usize::MAX } else { candidates::for_budget(shape.budget.max_tokens.0) };
+    let candidates = stats.time("retrieve", || {
+        let mut found = retrieve(view, filter, question, limit, deadline)?;
+        must_keep.retrieve(view, filter, &mut found)?;
+        Ok(found)
+    })?;
+    let scores = stats.time("rank", || rank::score_blocks(question, view, &candidates, shape.model, deadline))?;
+    let context = stats.time("fit", || {
+        let first = must_keep.blocks(&candidates, &scores);
+        let enough = |s: &&BlockScore| s.relevance >= shape.min_relevance || first.contains(&(s.candidate, s.block));
+        let choice: Vec<BlockScore> = scores.iter().filter(enough).copied().collect();
+        let (sources, pieces) = candidates::pieces(&candidates, &choice, &first, shape.inline);
+        fit::fit(&sources, &pieces, shape.budget, shape.format, shape.order, deadline)
+    })?;
+    stats.candidates = candidates.len();
+    stats.candidate_tokens = candidates::tokens(&candidates, shape.budget.tokenizer.as_ref());
+    let kept = Kept::of(&context);
+    let relevances = scores.iter().filter(|s| kept.holds(&candidates[s.candidate], s)).map(|s| s.relevance);
+    let explained = shape.explain.map_or_else(Vec::new, |dropped| explain(&candidates, &scores, &kept, dropped));
+    Ok(Answer {
+        confidence: shape.model.confidence(relevances),
+        not_kept: must_keep.missing_in(context.excerpts.iter().map(|e| e.text.as_str())),
+        explanation: explained,
+        context,
+        stats,
+    })
+}
+
+/// The best segments of two ranked lists. The lists are longer than what is wanted of them: what one has among
+/// its first, the other should know the place of.
+pub(crate) fn retrieve(
+    view: &dyn View,
+    filter: &Filter,
+    question: &Question,
+    limit: usize,
+    deadline: &Deadline,
+) -> Result<Vec<Candidate>> {
+    let depth = limit.max(MIN_DEPTH);
+    let dense = view.dense(&question.vector.pack(), filter, depth)?;
+    deadline.check("retrieve")?;
+    let hits = view.lexical(&question.terms, filter, depth)?;
+    deadline.check("retrieve")?;
+    let spread = view.statistics(&question.terms)?.spread();
+    let lexical = Lexical { is_full: hits.len() == depth, hits: &hits, spread };
+    rank::fuse(view, &dense, &lexical, limit)
+}
+
+/// The spans of a context by revision: every block inside one is kept.
+struct Kept(HashMap<u64, Vec<Span>>);
+
+impl Kept {
+    fn of(context: &Context) -> Self {
+        let mut spans: HashMap<u64, Vec<Span>> = HashMap::new();
+        context.excerpts.iter().for_each(|e| spans.entry(e.source.revision.0).or_default().push(e.span));
+        Self(spans)
+    }
+
+    fn holds(&self, candidate: &Candidate, score: &BlockScore) -> bool {
+        let block = candidate.stored.segment.blocks[score.block].span;
+        self.0.get(&candidate.id.revision.0).is_some_and(|spans| spans.iter().any(|s| s.contains(block)))
+    }
+}
+
+/// The kept blocks and the first others, best first.
+fn explain(candidates: &[Candidate], scores: &[BlockScore], kept: &Kept, mut dropped: usize) -> Vec<Explained> {
+    let mut out = Vec::new();
+    for score in scores {
+        let candidate = &candidates[score.candidate];
+        let is_kept = kept.holds(candidate, score);
+        if !is_kept && dropped == 0 {
+            continue;
+        }
+        dropped -= usize::from(!is_kept);
+        let made_of = [("sum", score.sum), ("trees", score.trees)].into_iter();
+        out.push(Explained {
+            document_id: candidate.document.id.to_string(),
+            revision: candidate.id.revision.0,
+            span: candidate.stored.segment.blocks[score.block].span,
+            kept: is_kept,
+            score: score.score,
+            relevance: score.relevance,
+            parts: made_of.chain(NAMES.into_iter().zip(score.features.values())).collect(),
+        });
+    }
+    out
+}
