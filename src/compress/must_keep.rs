@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::index::{Filter, Nearest, Spread, View, terms};
+use crate::index::{Filter, Nearest, View, terms};
 use crate::rank::{self, BlockScore, Candidate, Lexical};
 
 /// Most terms of a request.
@@ -49,8 +49,9 @@ impl MustKeep {
             if candidates.iter().any(|c| holds(&c.stored.text, term)) {
                 continue;
             }
-            let hits = view.lexical(&terms::of_query(term), filter, SEGMENTS)?;
-            let lexical = Lexical { hits: &hits, spread: Spread::default(), is_full: true };
+            let words = terms::of_query(term);
+            let hits = view.lexical(&words, filter, SEGMENTS)?;
+            let lexical = Lexical { hits: &hits, spread: view.statistics(&words)?.spread(), is_full: true };
             let found = rank::fuse(view, &Nearest::default(), &lexical, SEGMENTS)?;
             candidates.extend(found.into_iter().find(|c| holds(&c.stored.text, term)));
         }

@@ -2,9 +2,9 @@
 //!
 //! A line of the corpus: `{"doc_id", "title"?, "text", "media_type"?}`. A line of the queries: `{"query_id",
 //! "question", "answers"?: [..], "gold_doc_ids"?: [..], "gold_evidence"?: [..], "candidates"?: [..],
-//! "unanswerable"?: true}`; other fields are ignored. `candidates` restricts a question to some documents. A question may instead bring a
-//! document of its own, made of a slice of another one with a needle in it: `{"book", "start_byte",
-//! "end_byte", "insert_at_byte", "needle": {"title", "text"}}`.
+//! "unanswerable"?: true}`; other fields are ignored. `candidates` restricts a question to some documents. A
+//! question may instead bring a document of its own, made of a slice of another one with a needle in it:
+//! `{"book", "start_byte", "end_byte", "insert_at_byte", "needle": {"title", "text"}}`.
 
 use std::collections::HashMap;
 use std::fs::File;

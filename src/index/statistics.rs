@@ -17,9 +17,7 @@ impl TermStatistics {
         let total = self.segments as f32;
         (1.0 + (total - holding + 0.5) / (holding + 0.5)).ln()
     }
-}
 
-impl TermStatistics {
     /// What BM25 scores of these terms are like over the collection, from how often they occur alone: the same on
     /// every shard. A term counts its weight where it occurs, as in a segment of average length.
     #[must_use]

@@ -190,6 +190,7 @@ pub fn describe(
         let best = best.get(&candidates[d.candidate].id.revision.0).copied().unwrap_or(0.0);
         d.features.document_gap = best - d.features.block_cosine;
     }
+    let cosines: Vec<f32> = out.iter().map(|d| d.features.block_cosine).collect();
     let fields: [fn(&mut Features) -> &mut f32; 4] =
         [|f| &mut f.block_cosine, |f| &mut f.segment_cosine, |f| &mut f.neighbour_cosine, |f| &mut f.block_terms];
     fields.into_iter().for_each(|field| standardise_field(&mut out, field));
@@ -198,7 +199,7 @@ pub fn describe(
     for described in &mut out {
         described.features.bridge = bridges.get(&candidates[described.candidate].id.revision.0).copied().unwrap_or(0.0);
     }
-    feedback::cosines(&mut out, &strong, &query, candidates);
+    feedback::cosines(&mut out, &strong, &cosines, candidates);
     feedback::shared_names(&mut out, &strong, &words, &places, view)?;
     Ok(out)
 }

@@ -9,7 +9,6 @@ use std::collections::{HashMap, HashSet};
 
 use super::features::{Described, Strong, standardise};
 use super::fusion::Candidate;
-use crate::encode::PackedVector;
 use crate::error::Result;
 use crate::index::View;
 
@@ -25,9 +24,10 @@ const RARE: u64 = 2;
 const NAME_WEIGHT: f32 = 0.1;
 
 /// The best cosine with the question moved towards a strong block of another document.
-pub(super) fn cosines(described: &mut [Described], strong: &Strong, query: &PackedVector, candidates: &[Candidate]) {
+///
+/// `own` are the blocks' cosines with the question as it was asked.
+pub(super) fn cosines(described: &mut [Described], strong: &Strong, own: &[f32], candidates: &[Candidate]) {
     let vector = |d: &Described| candidates[d.candidate].stored.block_vectors.get(d.block)?.as_ref();
-    let own: Vec<f32> = described.iter().map(|d| vector(d).map_or(0.0, |v| query.cosine(v))).collect();
     let mut best: Vec<Option<f32>> = vec![None; described.len()];
     for towards in strong.order.iter().take(MOVED_TO) {
         let Some(other) = vector(&described[*towards]) else { continue };

@@ -179,6 +179,8 @@ mod tests {
             (complete.replace("\"bridge\"", "\"brigde\""), "brigde"),
             (complete.replace("\n    \"expected\": 1.0000,", ""), "expected is missing"),
             (complete.replace("\"first\": 1.0000", "\"first\": nan"), "expected"),
+            (complete.replace("\"first\": 1.0000", "\"first\": 1e39"), "out of range"),
+            (complete.replace("[0.0000, 1.0000]", "[0.0, 1e39]"), "out of range"),
             (complete.replace("[\n  ]", "[[[\"size\", 0.5, 1, 2], [0], [1]]]"), "\"size\" is no feature"),
             (complete.replace("[\n  ]", "[[[\"length\", 0.5, 0, 1], [0]]]"), "tree 0, node 0"),
         ] {
