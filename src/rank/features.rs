@@ -16,7 +16,7 @@ use crate::index::{View, terms};
 const AVERAGE_BLOCK_TERMS: f32 = 20.0;
 
 /// How many features there are.
-pub const COUNT: usize = 16;
+pub const COUNT: usize = 18;
 
 /// Names of the features, in the order of [`Features::values`].
 pub const NAMES: [&str; COUNT] = [
@@ -36,6 +36,8 @@ pub const NAMES: [&str; COUNT] = [
     "document_gap",
     "best_cosine",
     "best_coverage",
+    "retrieved",
+    "retrieved_gap",
 ];
 
 /// What is known of one block. Cosines and term scores are standardised within the question, so that a value
@@ -75,6 +77,10 @@ pub struct Features {
     pub best_cosine: f32,
     /// The best block's coverage, likewise.
     pub best_coverage: f32,
+    /// The fused score by which its segment was found; standardised.
+    pub retrieved: f32,
+    /// By how much, in deviations of the collection, the first segment was found to be better than its own.
+    pub retrieved_gap: f32,
 }
 
 impl Features {
@@ -98,6 +104,8 @@ impl Features {
             self.document_gap,
             self.best_cosine,
             self.best_coverage,
+            self.retrieved,
+            self.retrieved_gap,
         ]
     }
 }
@@ -138,6 +146,7 @@ pub fn describe(
     let mut words: Vec<Vec<String>> = Vec::new();
     let mut titles: HashMap<u64, Named> = HashMap::new();
     let mut best: HashMap<u64, f32> = HashMap::new();
+    let first = candidates.iter().map(|c| c.score).fold(f32::MIN, f32::max);
     for (n, candidate) in candidates.iter().enumerate() {
         deadline.check("rank")?;
         let stored = &candidate.stored;
@@ -177,6 +186,8 @@ pub fn describe(
                 first: f32::from(u8::from(candidate.id.ordinal == 0 && m == 0)),
                 own_coverage,
                 length: (1.0 + length).ln(),
+                retrieved: candidate.score,
+                retrieved_gap: first - candidate.score,
                 ..Features::default()
             };
             out.push(Described { candidate: n, block: m, features });
@@ -191,8 +202,13 @@ pub fn describe(
         d.features.document_gap = best - d.features.block_cosine;
     }
     let cosines: Vec<f32> = out.iter().map(|d| d.features.block_cosine).collect();
-    let fields: [fn(&mut Features) -> &mut f32; 4] =
-        [|f| &mut f.block_cosine, |f| &mut f.segment_cosine, |f| &mut f.neighbour_cosine, |f| &mut f.block_terms];
+    let fields: [fn(&mut Features) -> &mut f32; 5] = [
+        |f| &mut f.block_cosine,
+        |f| &mut f.segment_cosine,
+        |f| &mut f.neighbour_cosine,
+        |f| &mut f.block_terms,
+        |f| &mut f.retrieved,
+    ];
     fields.into_iter().for_each(|field| standardise_field(&mut out, field));
     let strong = Strong::of(&out, candidates);
     let bridges = bridges::to_documents(&strong, &words, &titles);

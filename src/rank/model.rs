@@ -58,6 +58,12 @@ impl Model {
         Self { weights, trees, confidence }
     }
 
+    /// The trees.
+    #[must_use]
+    pub fn trees(&self) -> &Trees {
+        &self.trees
+    }
+
     /// Reads a model from JSON: `weights`, every feature by its name; `confidence`, offset and slope; and `trees`,
     /// every tree a list of nodes, `["feature", threshold, left, right]` or `[value]`.
     ///

@@ -64,6 +64,11 @@ impl Trees {
         Ok(Self(trees))
     }
 
+    /// The trees, each from its root.
+    pub fn iter(&self) -> impl Iterator<Item = &[Node]> {
+        self.0.iter().map(Vec::as_slice)
+    }
+
     /// What the trees add up to.
     #[must_use]
     pub fn score(&self, features: &Features) -> f32 {

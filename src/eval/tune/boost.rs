@@ -17,7 +17,7 @@ const RATE: f32 = 0.1;
 const DEPTH: usize = 3;
 const LEAVES: usize = 8;
 /// More of these is never worse.
-const MONOTONE: [&str; 9] = [
+const MONOTONE: [&str; 10] = [
     "block_cosine",
     "segment_cosine",
     "neighbour_cosine",
@@ -27,6 +27,7 @@ const MONOTONE: [&str; 9] = [
     "expected",
     "feedback",
     "shared_names",
+    "retrieved",
 ];
 /// Regularisation of a leaf's value.
 const L2: f32 = 5.0;
@@ -71,25 +72,75 @@ pub(super) fn learn(sets: &[&[Example]]) -> Result<Trees> {
 /// Features that never speak against a block. It costs a point on the sets that were learnt from and their like;
 /// without it, a block that has nothing to do with a question can win where all others are alike.
 fn monotone() -> ConstraintMap {
-    let grows = MONOTONE.iter().filter_map(|name| NAMES.iter().position(|n| n == name));
-    grows.map(|feature| (feature, Constraint::Positive)).collect()
+    (0..COUNT).filter(|f| is_monotone(*f)).map(|feature| (feature, Constraint::Positive)).collect()
+}
+
+fn is_monotone(feature: usize) -> bool {
+    MONOTONE.contains(&NAMES[feature])
 }
 
 /// A tree as a walk needs it: leaves for leaves, splits for splits, in the same places.
+///
+/// forust-ml keeps to the constraints where it splits by a constrained feature, and forgets them where it splits
+/// further down by another; so every leaf is held here between the bounds that the splits above it set.
 fn compact(tree: &Tree) -> Vec<Node> {
-    let nodes = tree.nodes.iter().map(|node| match node.is_leaf {
-        true => Node::Leaf(rounded(node.weight_value)),
-        false => Node::Split {
-            feature: node.split_feature,
-            threshold: rounded(node.split_value as f32),
-            left: node.left_child,
-            right: node.right_child,
-        },
-    });
-    nodes.collect()
+    let mut bounds = vec![(f32::NEG_INFINITY, f32::INFINITY); tree.nodes.len()];
+    let mut nodes = Vec::with_capacity(tree.nodes.len());
+    for (n, node) in tree.nodes.iter().enumerate() {
+        let (low, high) = bounds[n];
+        if node.is_leaf {
+            nodes.push(Node::Leaf(rounded(node.weight_value.clamp(low, high))));
+            continue;
+        }
+        let (left, right) = (node.left_child, node.right_child);
+        (bounds[left], bounds[right]) = ((low, high), (low, high));
+        if is_monotone(node.split_feature) {
+            let value = |child: usize| tree.nodes[child].weight_value.clamp(low, high);
+            let middle = (value(left) + value(right)) / 2.0;
+            (bounds[left].1, bounds[right].0) = (middle, middle);
+        }
+        let threshold = rounded(node.split_value as f32);
+        nodes.push(Node::Split { feature: node.split_feature, threshold, left, right });
+    }
+    nodes
 }
 
 /// Four digits are enough, and keep the file small.
 fn rounded(value: f32) -> f32 {
     (value * 1e4).round() / 1e4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rank::Model;
+
+    /// The least and the most that the leaves below a node add.
+    fn range(tree: &[Node], n: usize) -> (f32, f32) {
+        match tree[n] {
+            Node::Leaf(value) => (value, value),
+            Node::Split { left, right, .. } => {
+                let (one, other) = (range(tree, left), range(tree, right));
+                (one.0.min(other.0), one.1.max(other.1))
+            }
+        }
+    }
+
+    #[test]
+    fn no_tree_that_ships_falls_where_a_monotone_feature_grows() {
+        let model = Model::shipped();
+        let mut splits = 0;
+        for tree in model.trees().iter() {
+            for node in tree {
+                let Node::Split { feature, left, right, .. } = *node else { continue };
+                if !is_monotone(feature) {
+                    continue;
+                }
+                splits += 1;
+                let (most, least) = (range(tree, left).1, range(tree, right).0);
+                assert!(most <= least, "{}: {most} before {least}", NAMES[feature]);
+            }
+        }
+        assert!(splits > 50, "{splits}");
+    }
 }
