@@ -49,7 +49,7 @@ impl MustKeep {
             if candidates.iter().any(|c| holds(&c.stored.text, term)) {
                 continue;
             }
-            let words = terms::of_query(term);
+            let words = terms::of_query(terms::Language::English, term);
             let hits = view.lexical(&words, filter, SEGMENTS)?;
             let lexical = Lexical { hits: &hits, spread: view.statistics(&words)?.spread(), is_full: true };
             let found = rank::fuse(view, &Nearest::default(), &lexical, SEGMENTS)?;

@@ -1,6 +1,6 @@
 //! The layout of a labelled set: a folder with `corpus.jsonl` and `queries.jsonl`, gzipped or not.
 //!
-//! A line of the corpus: `{"doc_id", "title"?, "text", "media_type"?}`. A line of the queries: `{"query_id",
+//! A line of the corpus: `{"doc_id", "title"?, "text", "media_type"?, "uri"?}`. A line of the queries: `{"query_id",
 //! "question", "answers"?: [..], "gold_doc_ids"?: [..], "gold_evidence"?: [..], "candidates"?: [..],
 //! "unanswerable"?: true}`; other fields are ignored. `candidates` restricts a question to some documents. A
 //! question may instead bring a document of its own, made of a slice of another one with a needle in it:
@@ -59,6 +59,8 @@ struct DocumentLine {
     text: String,
     #[serde(default)]
     media_type: String,
+    #[serde(default, alias = "path")]
+    uri: String,
 }
 
 #[derive(Deserialize)]
@@ -144,7 +146,8 @@ impl Set {
             gold = vec![self.documents.len()];
             candidates = Some(gold.clone());
             let title = book_title(&self.documents, places, &line.gold_doc_ids);
-            self.documents.push(document(DocumentLine { doc_id: id.clone(), title, text, media_type: String::new() })?);
+            let (media_type, uri) = (String::new(), String::new());
+            self.documents.push(document(DocumentLine { doc_id: id.clone(), title, text, media_type, uri })?);
         }
         self.questions.push(Question {
             id,
@@ -216,14 +219,14 @@ fn with_needle(book: &Document, needle: &Needle, start: usize, end: usize, at: u
 
 fn document(line: DocumentLine) -> Result<Document> {
     let media_type = if line.media_type.is_empty() {
-        // What a passage is, its text says; ids are no file names.
-        crate::extract::MediaType::guess("", line.text.as_bytes()).name().to_owned()
+        // Ids are no file names: without a uri, what a passage is, its text says.
+        crate::extract::MediaType::guess(&line.uri, line.text.as_bytes()).name().to_owned()
     } else {
         line.media_type
     };
     Ok(Document {
         id: line.doc_id.parse()?,
-        uri: String::new(),
+        uri: line.uri,
         title: line.title,
         media_type,
         metadata: Metadata::default(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::terms::{self, analyzer};
+use super::terms;
 use super::{
     CollectionSettings, DocumentHead, Filter, Hit, Nearest, SegmentId, SpreadOf, StoredSegment, TermStatistics, View,
 };
@@ -29,15 +29,12 @@ impl InlineIndex {
     pub fn new(settings: CollectionSettings, prepared: Vec<(DocumentHead, Vec<StoredSegment>)>) -> Self {
         let mut index =
             Self { settings, documents: Vec::new(), segments: Vec::new(), counts: Vec::new(), holding: HashMap::new() };
-        let mut analyzer = analyzer();
         for (n, (mut head, segments)) in prepared.into_iter().enumerate() {
             head.revision = Revision(n as u64);
             for (ordinal, stored) in (0u32..).zip(segments) {
                 let mut counts = HashMap::new();
-                for text in [&head.title, &stored.heading, &stored.lead, &stored.text] {
-                    for term in terms::of(&mut analyzer, text) {
-                        *counts.entry(term).or_insert(0) += 1;
-                    }
+                for term in terms::indexed(&stored.searched(&head.title)) {
+                    *counts.entry(term).or_insert(0) += 1;
                 }
                 for term in counts.keys() {
                     match index.holding.get_mut(term) {

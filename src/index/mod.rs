@@ -180,6 +180,12 @@ pub struct StoredSegment {
 }
 
 impl StoredSegment {
+    /// What is searched by terms: title, heading path, text.
+    #[must_use]
+    pub fn searched(&self, title: &str) -> String {
+        format!("{title}\n{}\n{}\n{}", self.heading, self.lead, self.text)
+    }
+
     /// The slice of the document at `span`, if this segment holds all of it.
     #[must_use]
     pub fn slice(&self, span: Span) -> Option<&str> {

@@ -1,119 +1,152 @@
 //! Text to terms: the one analysis that indexing, searching and block scoring share.
+//!
+//! Words of all scripts become stems; runs of Han, kana and Thai become overlapping pairs of characters; an
+//! identifier is there whole and in its parts. A segment is indexed by its English stems and those of its own
+//! [`Language`], so that a question finds names in any language, and inflected words in its own.
 
-use tantivy::tokenizer::{
-    AsciiFoldingFilter, Language, LowerCaser, RemoveLongFilter, Stemmer, TextAnalyzer, Token, TokenStream, Tokenizer,
-};
+mod language;
+mod stems;
+mod words;
 
-/// Longer tokens are hashes and blobs; nobody types them.
+use std::collections::HashSet;
+
+use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
+
+pub use language::Language;
+use stems::Stems;
+use words::words;
+
+/// Longer terms are hashes and blobs; nobody types them.
 const MAX_TERM_BYTES: usize = 64;
 
-/// Words of all scripts, lower-cased, without accents, English stems; runs of Han, kana and Thai as
-/// overlapping pairs of characters.
-#[must_use]
-pub fn analyzer() -> TextAnalyzer {
-    TextAnalyzer::builder(Words::default())
-        .filter(RemoveLongFilter::limit(MAX_TERM_BYTES))
-        .filter(LowerCaser)
-        .filter(AsciiFoldingFilter)
-        .filter(Stemmer::new(Language::English))
-        .build()
-}
-
-/// The terms of a text, in order, with repetitions.
+/// The terms of a text in one language, in order, with repetitions.
 ///
 /// ```
-/// let mut analyzer = tamis::index::terms::analyzer();
-/// assert_eq!(tamis::index::terms::of(&mut analyzer, "Sifting café 東京都"), ["sift", "cafe", "東京", "京都"]);
+/// use tamis::index::terms::{Language, of};
+/// assert_eq!(of(Language::English, "Sifting café 東京都"), ["sift", "cafe", "東京", "京都"]);
+/// assert_eq!(of(Language::English, "parseHTTPHeader"), ["parsehttphead", "pars", "http", "header"]);
 /// ```
-pub fn of(analyzer: &mut TextAnalyzer, text: &str) -> Vec<String> {
+#[must_use]
+pub fn of(language: Language, text: &str) -> Vec<String> {
+    let stems = Stems::new(language);
     let mut out = Vec::new();
-    analyzer.token_stream(text).process(&mut |token: &Token| out.push(token.text.clone()));
+    words(text, &mut |word| keep(&mut out, stems.of(word)));
     out
 }
 
-/// The distinct terms of a query, in the order of their first occurrence.
+/// The distinct terms of a question, in the order of their first occurrence.
 #[must_use]
-pub fn of_query(text: &str) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
-    of(&mut analyzer(), text).into_iter().filter(|t| seen.insert(t.clone())).collect()
+pub fn of_query(language: Language, text: &str) -> Vec<String> {
+    let mut seen = HashSet::new();
+    of(language, text).into_iter().filter(|t| seen.insert(t.clone())).collect()
 }
 
-/// Splits at everything that is neither letter nor digit, and scripts without spaces into pairs.
+/// The terms by which a text is found: English stems, and where its own language has others, those too.
+#[must_use]
+pub fn indexed(text: &str) -> Vec<String> {
+    let (english, own) = (Stems::new(Language::English), Stems::new(Language::of(text)));
+    let mut out = Vec::new();
+    words(text, &mut |word| {
+        let plain = english.of(word);
+        let inflected = own.of(word);
+        if inflected != plain {
+            keep(&mut out, inflected);
+        }
+        keep(&mut out, plain);
+    });
+    out
+}
+
+fn keep(out: &mut Vec<String>, term: String) {
+    if !term.is_empty() && term.len() <= MAX_TERM_BYTES {
+        out.push(term);
+    }
+}
+
+/// [`indexed`] as tantivy calls it.
 #[derive(Clone, Default)]
-struct Words {
+pub(super) struct Indexed;
+
+impl Tokenizer for Indexed {
+    type TokenStream<'a> = Terms;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> Terms {
+        Terms { rest: indexed(text).into_iter(), token: Token::default() }
+    }
+}
+
+pub(super) struct Terms {
+    rest: std::vec::IntoIter<String>,
     token: Token,
 }
 
-impl Tokenizer for Words {
-    type TokenStream<'a> = WordStream<'a>;
-
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
-        self.token.reset();
-        WordStream { text, at: 0, pending: None, token: &mut self.token }
-    }
-}
-
-struct WordStream<'a> {
-    text: &'a str,
-    at: usize,
-    /// The character before `at`, if it belongs to a run without spaces that goes on.
-    pending: Option<(usize, bool)>,
-    token: &'a mut Token,
-}
-
-/// Scripts whose words are not separated by spaces.
-fn unspaced(c: char) -> bool {
-    matches!(u32::from(c),
-        0x0E00..=0x0E7F | 0x0E80..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF
-        | 0x3041..=0x30FF | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x20000..=0x3FFFF)
-}
-
-impl WordStream<'_> {
-    fn emit(&mut self, start: usize, end: usize) -> bool {
-        self.token.text.clear();
-        self.token.text.push_str(&self.text[start..end]);
-        self.token.offset_from = start;
-        self.token.offset_to = end;
-        self.token.position = self.token.position.wrapping_add(1);
-        true
-    }
-}
-
-impl TokenStream for WordStream<'_> {
+impl TokenStream for Terms {
     fn advance(&mut self) -> bool {
-        loop {
-            let mut rest = self.text[self.at..].char_indices();
-            let next = rest.next().map(|(_, c)| c);
-            if let Some((start, paired)) = self.pending.take() {
-                match next {
-                    Some(c) if unspaced(c) => {
-                        self.pending = Some((self.at, true));
-                        self.at += c.len_utf8();
-                        return self.emit(start, self.at);
-                    }
-                    // A single such character is a term; the end of a run already is half of one.
-                    _ if !paired => return self.emit(start, self.at),
-                    _ => {}
-                }
-            }
-            let Some(first) = next else { return false };
-            let start = self.at;
-            self.at += first.len_utf8();
-            if unspaced(first) {
-                self.pending = Some((start, false));
-            } else if first.is_alphanumeric() {
-                let length = rest.find(|(_, c)| !c.is_alphanumeric() || unspaced(*c)).map(|(n, _)| n);
-                self.at = length.map_or(self.text.len(), |n| start + n);
-                return self.emit(start, self.at);
-            }
-        }
+        let Some(text) = self.rest.next() else { return false };
+        self.token = Token { position: self.token.position.wrapping_add(1), text, ..Token::default() };
+        true
     }
 
     fn token(&self) -> &Token {
-        self.token
+        &self.token
     }
 
     fn token_mut(&mut self) -> &mut Token {
-        self.token
+        &mut self.token
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accents_written_either_way_are_one_term() {
+        assert_eq!(of(Language::English, "caf\u{e9}"), of(Language::English, "cafe\u{301}"));
+        assert_eq!(of(Language::English, "Straße"), of(Language::English, "strasse"));
+        assert_eq!(of(Language::English, "й"), of(Language::English, "и\u{306}"));
+    }
+
+    #[test]
+    fn a_sign_that_joins_letters_does_not_end_a_word() {
+        assert_eq!(of(Language::English, "विश्वविद्यालय में").len(), 2);
+    }
+
+    #[test]
+    fn scripts_have_their_own_stems() {
+        assert_eq!(of(Language::English, "книги"), of(Language::English, "книгу"));
+        assert_eq!(of(Language::English, "πόλεις"), of(Language::English, "πόλη"));
+    }
+
+    #[test]
+    fn a_question_finds_its_own_language_and_names_in_all() {
+        let text = "Die Bürgermeisterin eröffnete gestern die neuen Bibliotheken der Stadt Wuppertal, für die sich viele \
+                    Bürger über Jahre hinweg eingesetzt hatten.";
+        let question =
+            "Wann wurde die Bibliothek, die zwischen den Häusern der Stadt Wuppertal steht, für die Bürger eröffnet?";
+        assert_eq!([Language::of(text), Language::of(question)], [Language::German; 2]);
+        let found: HashSet<String> = indexed(text).into_iter().collect();
+        for word in ["Bibliothek", "Wuppertal"] {
+            assert!(found.contains(&of(Language::German, word)[0]), "{word}");
+        }
+        assert!(found.contains(&of(Language::English, "Wuppertal")[0]));
+    }
+
+    #[test]
+    fn identifiers_are_found_whole_and_in_parts() {
+        assert_eq!(of(Language::English, "get_user_name"), ["get", "user", "name"]);
+        assert_eq!(of(Language::English, "iPhone 15 utf8 HTTP"), ["iphon", "15", "utf8", "http"]);
+        assert_eq!(of(Language::English, "McDonald"), ["mcdonald", "mc", "donald"]);
+    }
+
+    #[test]
+    fn one_unspaced_character_is_a_term() {
+        assert_eq!(of(Language::English, "水"), ["水"]);
+        assert_eq!(of(Language::English, "a水b"), ["a", "水", "b"]);
+    }
+
+    #[test]
+    fn endless_words_are_left_out() {
+        assert_eq!(of(Language::English, &"x".repeat(MAX_TERM_BYTES + 1)), Vec::<String>::new());
     }
 }

@@ -133,7 +133,6 @@ pub fn describe(
 ) -> Result<Vec<Described>> {
     let query = question.vector.pack();
     let statistics = view.statistics(&question.terms)?;
-    let mut analyzer = terms::analyzer();
     let places: HashMap<&str, usize> = question.terms.iter().enumerate().map(|(n, t)| (t.as_str(), n)).collect();
     let weights: Vec<f32> = (0..question.terms.len()).map(|n| statistics.idf(n)).collect();
     let total = weights.iter().sum::<f32>().max(f32::EPSILON);
@@ -153,8 +152,8 @@ pub fn describe(
         let document = candidate.id.revision.0;
         let title = titles
             .entry(document)
-            .or_insert_with(|| Named::new(terms::of(&mut analyzer, &candidate.document.title), &places));
-        let heading: Vec<usize> = terms::of(&mut analyzer, &stored.heading)
+            .or_insert_with(|| Named::new(terms::of(question.language, &candidate.document.title), &places));
+        let heading: Vec<usize> = terms::of(question.language, &stored.heading)
             .iter()
             .filter_map(|t| places.get(t.as_str()).copied())
             .chain(title.asked.iter().copied())
@@ -166,7 +165,7 @@ pub fn describe(
             let Some(cosine) = cosines[m] else { continue };
             let text = stored.slice(block.span).unwrap_or_default();
             let mut counts = vec![0u32; places.len()];
-            let found = terms::of(&mut analyzer, text);
+            let found = terms::of(question.language, text);
             found.iter().filter_map(|t| places.get(t.as_str())).for_each(|place| counts[*place] += 1);
             let length = found.len() as f32;
             let block_terms = bm25::score(&statistics, counts.len(), |t| counts[t], length, AVERAGE_BLOCK_TERMS);

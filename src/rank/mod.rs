@@ -22,7 +22,7 @@ pub use trees::{Node, Trees};
 use crate::deadline::Deadline;
 use crate::encode::{Encoder, Vector};
 use crate::error::Result;
-use crate::index::terms;
+use crate::index::terms::{self, Language};
 
 /// A question as ranking needs it.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Question {
     pub text: String,
     /// Its vector.
     pub vector: Vector,
+    /// The language of its terms.
+    pub language: Language,
     /// Its distinct terms.
     pub terms: Vec<String>,
 }
@@ -42,7 +44,8 @@ impl Question {
     /// The encoder's and the deadline's.
     pub fn new(text: &str, encoder: &dyn Encoder, deadline: &Deadline) -> Result<Self> {
         let vector = encoder.encode_query(text, deadline)?;
-        Ok(Self { text: text.to_owned(), vector, terms: terms::of_query(text) })
+        let language = Language::of(text);
+        Ok(Self { text: text.to_owned(), vector, language, terms: terms::of_query(language, text) })
     }
 }
 

@@ -7,19 +7,21 @@ use tantivy::collector::{FilterCollector, TopDocs};
 use tantivy::indexer::{LogMergePolicy, MergePolicy, NoMergePolicy};
 use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
 use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
+use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term};
 
 use crate::document::Revision;
 use crate::error::{Error, Result};
-use crate::index::terms::analyzer;
+use crate::index::terms::Indexed;
 use crate::index::{Hit, SegmentId, StoredSegment, TermStatistics};
 
 /// Memory for documents that are not committed yet; tantivy's smallest is 15 MB a thread.
 const WRITER_BYTES: usize = 20_000_000;
 /// A tantivy segment with a larger share of deleted documents is rewritten.
 const MAX_DELETED_SHARE: f32 = 0.2;
-/// Name under which the analyzer is registered.
-const ANALYZER: &str = "tamis";
+/// Name under which the analysis is registered. One that finds other terms needs another name: the index is then
+/// made anew.
+const ANALYZER: &str = "tamis-2";
 
 pub(super) struct Lexical {
     directory: PathBuf,
@@ -66,7 +68,7 @@ impl Lexical {
         let (schema, fields) = schema();
         let store = tantivy::directory::MmapDirectory::open(directory).map_err(|e| Error::store(directory, e))?;
         let index = Index::open_or_create(store, schema).map_err(failed)?;
-        index.tokenizers().register(ANALYZER, analyzer());
+        index.tokenizers().register(ANALYZER, TextAnalyzer::from(Indexed));
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(failed)?;
         Ok(Self { directory: directory.to_path_buf(), index, fields, writer: None, reader })
     }
@@ -84,7 +86,7 @@ impl Lexical {
     pub(super) fn add(&mut self, revision: Revision, ordinal: u32, title: &str, stored: &StoredSegment) -> Result<()> {
         let fields = self.fields;
         let mut document = TantivyDocument::new();
-        document.add_text(fields.body, body(title, stored));
+        document.add_text(fields.body, stored.searched(title));
         document.add_u64(fields.revision, revision.0);
         document.add_u64(fields.ordinal, u64::from(ordinal));
         let directory = self.directory.clone();
@@ -141,11 +143,6 @@ impl Lexical {
             }
         }
     }
-}
-
-/// What is searched of a segment: title, heading path, text.
-pub(super) fn body(title: &str, stored: &StoredSegment) -> String {
-    format!("{title}\n{}\n{}\n{}", stored.heading, stored.lead, stored.text)
 }
 
 /// A committed state.
