@@ -12,11 +12,15 @@ use std::sync::Arc;
 use super::rounded;
 use crate::document::Revision;
 use crate::error::Result;
+use crate::extract::MediaType;
 use crate::index::{DocumentHead, Hit, Nearest, SegmentId, Spread, StoredSegment, View};
 
 /// What a deviation of the lexical score counts against one of the cosine: chosen between .2 and 1 on nine
 /// sets, of code, of twelve languages and of several hops (docs/evaluation.md).
 const LEXICAL: f32 = 0.4;
+/// The same for source code, whose words are syntax and short names more than what it does. Names that a
+/// question spells out are kept all the same (`crate::compress`, must-keep).
+const LEXICAL_OF_CODE: f32 = 0.1;
 
 /// A segment that retrieval returned, with its ranks and its text.
 #[derive(Clone, Debug)]
@@ -84,7 +88,8 @@ pub fn fuse(view: &dyn View, dense: &Nearest, lexical: &Lexical<'_>, limit: usiz
         };
         let near = dense.spread.standardised(place.dense.map_or(no_dense, |(_, score)| score));
         let named = lexical.spread.standardised(place.lexical.map_or(no_lexical, |(_, score)| score));
-        fused.push((id, document, rounded(near + LEXICAL * named), place));
+        let score = rounded(near + lexical_weight(&document) * named);
+        fused.push((id, document, score, place));
     }
     fused.sort_by(|a, b| b.2.total_cmp(&a.2).then_with(|| a.1.id.cmp(&b.1.id)).then(a.0.ordinal.cmp(&b.0.ordinal)));
     fused.truncate(limit);
@@ -102,6 +107,13 @@ pub fn fuse(view: &dyn View, dense: &Nearest, lexical: &Lexical<'_>, limit: usiz
             lexical_rank: place.lexical.map(|(rank, _)| rank),
         })
         .collect())
+}
+
+fn lexical_weight(document: &DocumentHead) -> f32 {
+    match MediaType::parse(&document.media_type) {
+        Ok(MediaType::Code(_)) => LEXICAL_OF_CODE,
+        _ => LEXICAL,
+    }
 }
 
 /// Ranks from 1; equal scores have equal ranks, so that the order in which equal texts were stored does not
