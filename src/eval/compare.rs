@@ -88,12 +88,14 @@ mod tests {
         let budget =
             AtBudget { budget: 256, answers: answers.iter().map(|a| Some(a.1)).collect(), ..Default::default() };
         let system = SystemResult {
+            model_tokens: 0.0,
             system: System::Fast,
             budgets: vec![budget],
             documents: None,
             stages_ms: Default::default(),
         };
         let set = SetResult {
+            groups: Vec::new(),
             set: "s".into(),
             documents: 1,
             questions: answers.iter().map(|a| a.0.to_owned()).collect(),

@@ -2,11 +2,11 @@
 //!
 //! A line of the corpus: `{"doc_id", "title"?, "text", "media_type"?, "uri"?}`. A line of the queries: `{"query_id",
 //! "question", "answers"?: [..], "gold_doc_ids"?: [..], "gold_evidence"?: [..], "candidates"?: [..],
-//! "unanswerable"?: true}`; other fields are ignored. `candidates` restricts a question to some documents. A
-//! question may instead bring a document of its own, made of a slice of another one with a needle in it:
+//! "unanswerable"?: true, "group"?}`; other fields are ignored. `candidates` restricts a question to some documents;
+//! results are also shown by `group`. A question may instead bring a document of its own, made of a slice of another one with a needle in it:
 //! `{"book", "start_byte", "end_byte", "insert_at_byte", "needle": {"title", "text"}}`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -39,6 +39,8 @@ pub struct Question {
     pub id: String,
     /// The question.
     pub text: String,
+    /// Questions of one kind; empty where they are not grouped.
+    pub group: String,
     /// Strings of which one should be kept; empty where none is known.
     pub answers: Vec<String>,
     /// Strings that should all be kept.
@@ -75,6 +77,8 @@ struct QuestionLine {
     gold_evidence: Vec<String>,
     candidates: Option<Vec<String>>,
     #[serde(default)]
+    group: String,
+    #[serde(default)]
     unanswerable: bool,
     needle: Option<Needle>,
     #[serde(default)]
@@ -99,17 +103,10 @@ impl Set {
     /// twice.
     pub fn load(folder: &Path) -> Result<Self> {
         let name = folder.file_name().map_or_else(|| "set".to_owned(), |n| n.to_string_lossy().into_owned());
-        let corpus = lines_of::<DocumentLine>(folder, "corpus")?;
-        let mut places: HashMap<String, usize> = HashMap::new();
-        let mut documents = Vec::with_capacity(corpus.len());
-        for (n, line) in corpus.into_iter().enumerate() {
-            if places.insert(line.doc_id.clone(), n).is_some() {
-                return Err(malformed(folder, &format!("corpus: doc_id {:?} stands there twice", line.doc_id)));
-            }
-            documents.push(document(line)?);
-        }
+        let documents = corpus(folder)?;
+        let places = documents.iter().enumerate().map(|(n, d)| (d.id.to_string(), n)).collect();
         let mut set = Self { name, documents, questions: Vec::new(), warnings: Vec::new() };
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for line in lines_of::<QuestionLine>(folder, "queries")? {
             if !seen.insert(line.query_id.clone()) {
                 return Err(malformed(folder, &format!("queries: query_id {:?} stands there twice", line.query_id)));
@@ -152,6 +149,7 @@ impl Set {
         self.questions.push(Question {
             id,
             text: line.question,
+            group: line.group,
             answers: line.answers,
             evidence: line.gold_evidence,
             gold,
@@ -196,6 +194,22 @@ impl Set {
         let all = std::mem::take(&mut self.documents);
         self.documents = all.into_iter().enumerate().filter(|(n, _)| place.contains_key(n)).map(|(_, d)| d).collect();
     }
+}
+
+/// The documents of a folder with a corpus; its questions, if any, are not read.
+///
+/// # Errors
+/// As for [`Set::load`].
+pub fn corpus(folder: &Path) -> Result<Vec<Document>> {
+    let mut seen = HashSet::new();
+    let mut documents = Vec::new();
+    for line in lines_of::<DocumentLine>(folder, "corpus")? {
+        if !seen.insert(line.doc_id.clone()) {
+            return Err(malformed(folder, &format!("corpus: doc_id {:?} stands there twice", line.doc_id)));
+        }
+        documents.push(document(line)?);
+    }
+    Ok(documents)
 }
 
 /// The text of a document of a set.

@@ -79,6 +79,7 @@ mod tests {
         Question {
             id: "q".into(),
             text: "?".into(),
+            group: String::new(),
             answers: owned(answers),
             evidence: owned(evidence),
             gold: Vec::new(),

@@ -18,6 +18,7 @@ mod prepare;
 pub mod report;
 mod run;
 mod sentences;
+pub mod suites;
 mod system;
 mod trust;
 pub mod tune;

@@ -1,11 +1,14 @@
 //! Results as JSON, text and Markdown.
 
+mod groups;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{self, Interval};
 use super::compare;
+
 use super::run::{AtBudget, SetResult, SystemResult};
 use super::system::System;
 
@@ -76,6 +79,16 @@ impl Report {
                 }
             }
             trust(set).iter().for_each(|line| out.push_str(&format!("    {line}\n")));
+            groups::lines(set, self.seed).iter().for_each(|line| out.push_str(&format!("    {line}\n")));
+            for result in &set.systems {
+                let stages: Vec<String> =
+                    result.stages_ms.iter().map(|(stage, ms)| format!("{stage} {ms:.1}")).collect();
+                let (system, tokens) = (result.system, result.model_tokens);
+                out.push_str(&format!(
+                    "    {system:<20}  {tokens:.0} tokens read by models; ms: {}\n",
+                    stages.join(", ")
+                ));
+            }
         }
         if self.sets.len() > 1 {
             out.push_str("\nmacro average of answers kept\n");
@@ -129,6 +142,7 @@ impl Report {
             documents(&mut out, set);
             trust(set).iter().for_each(|line| out.push_str(&format!("- {line}\n")));
             out.push('\n');
+            out.push_str(&groups::table(set, self.seed));
         }
         self.gains(&mut out);
         out.push_str(&self.losses());
@@ -197,17 +211,24 @@ type Lines = Vec<(System, Vec<Interval>)>;
 /// The measures for which a set has labels.
 fn measures(set: &SetResult) -> Vec<(&'static str, Lines)> {
     type Measure = fn(&AtBudget) -> Interval;
-    let all: [(&str, Measure); 3] = [
+    let all: [(&str, Measure); 4] = [
         ("answer kept", |b| b.answer_kept),
         ("evidence kept", |b| b.evidence_kept),
         ("all evidence kept", |b| b.all_evidence_kept),
+        ("nine tenths used", |b| b.filled),
     ];
     let lines = |get: Measure| -> Lines {
         let of = |r: &SystemResult| (r.system, r.budgets.iter().map(get).collect::<Vec<_>>());
         set.systems.iter().map(of).collect()
     };
     let measured = all.into_iter().map(|(name, get)| (name, lines(get)));
-    measured.filter(|(_, lines)| lines.iter().any(|(_, i)| i.iter().any(|i| i.n > 0))).collect()
+    let mut measured: Vec<(&str, Lines)> =
+        measured.filter(|(_, lines)| lines.iter().any(|(_, i)| i.iter().any(|i| i.n > 0))).collect();
+    // How full contexts are is of interest where nothing else is known of them.
+    if measured.len() > 1 {
+        measured.pop();
+    }
+    measured
 }
 
 /// What the confidence of a system was worth, budget by budget.

@@ -56,6 +56,9 @@ pub struct AtBudget {
     pub tokens: f64,
     /// Contexts over the budget: there must be none.
     pub over: usize,
+    /// Share of contexts that use nine tenths of the budget at least.
+    #[serde(default)]
+    pub filled: Interval,
     /// Answer kept, question by question; `null` where it has no answer to look for.
     pub answers: Vec<Option<f64>>,
     /// Evidence kept, question by question.
@@ -75,6 +78,9 @@ pub struct Documents {
     pub recall: BTreeMap<usize, Interval>,
     /// nDCG of the first ten.
     pub ndcg_10: Interval,
+    /// Recall at 1, question by question; `null` where it has no gold documents.
+    #[serde(default)]
+    pub first: Vec<Option<f64>>,
 }
 
 /// A system on a set.
@@ -88,6 +94,9 @@ pub struct SystemResult {
     pub documents: Option<Documents>,
     /// Milliseconds per question and stage, at the middle budget, on average.
     pub stages_ms: BTreeMap<String, f64>,
+    /// Tokens that models read per question, on average: what was read at ingest is not read again.
+    #[serde(default)]
+    pub model_tokens: f64,
 }
 
 /// All systems on a set.
@@ -99,6 +108,9 @@ pub struct SetResult {
     pub documents: usize,
     /// Ids of the questions, in the order of all lists below.
     pub questions: Vec<String>,
+    /// The group of every question; empty strings where they are not grouped.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// What is odd about the set.
     pub warnings: Vec<String>,
     /// The systems.
@@ -126,6 +138,8 @@ struct Made {
 struct Row {
     answers: Vec<Vec<Answer>>,
     ranked: Vec<Option<Vec<usize>>>,
+    /// Tokens of the question, as the encoder reads it.
+    tokens: usize,
 }
 
 /// Runs a plan over a set; `progress` hears of every question that is done.
@@ -152,6 +166,7 @@ pub fn run(
         set: prepared.set.name.clone(),
         documents: prepared.set.documents.len(),
         questions: questions.iter().map(|q| q.id.clone()).collect(),
+        groups: questions.iter().map(|q| q.group.clone()).collect(),
         warnings: prepared.set.warnings.clone(),
         systems: (0..plan.systems.len()).map(|n| summary(n, &rows, questions, plan)).collect(),
     })
@@ -162,7 +177,8 @@ fn row(prepared: &PreparedSet, encoder: &dyn Encoder, plan: &Plan, n: u64, label
     let start = Instant::now();
     let question = Question::new(&labelled.text, encoder, &deadline)?;
     let encoding = start.elapsed().as_secs_f64() * 1e3;
-    let mut row = Row { answers: Vec::new(), ranked: Vec::new() };
+    let tokens = encoder.count_tokens(&labelled.text);
+    let mut row = Row { answers: Vec::new(), ranked: Vec::new(), tokens };
     for system in &plan.systems {
         let mut asked = Asked { prepared, plan, labelled, question: &question, seed: plan.seed.wrapping_add(n) };
         let order = asked.ranking(*system, &deadline)?;
@@ -289,6 +305,8 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
         let answers: Vec<Option<f64>> = of(n).map(|a| a.kept.answer).collect();
         let evidence: Vec<Option<f64>> = of(n).map(|a| a.kept.evidence).collect();
         let all: Vec<Option<f64>> = of(n).map(|a| a.kept.all_evidence).collect();
+        let fills = |a: &Answer| f64::from(u8::from(u64::from(a.tokens) * 10 >= u64::from(*budget) * 9));
+        let filled: Vec<Option<f64>> = of(n).map(|a| Some(fills(a))).collect();
         let confidence: Vec<Option<f64>> = of(n).map(|a| a.confidence).collect();
         let sure = trust::kept_where_sure(&confidence, &answers);
         AtBudget {
@@ -298,6 +316,7 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
             all_evidence_kept: interval(&all),
             tokens: of(n).map(|a| f64::from(a.tokens)).sum::<f64>() / rows.len().max(1) as f64,
             over: of(n).filter(|a| a.over).count(),
+            filled: interval(&filled),
             sure: sure.map(|sure| bootstrap::mean(&sure, plan.seed)),
             tells_unanswerable: trust::tells_unanswerable(&confidence, questions),
             answers,
@@ -315,6 +334,11 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
         budgets: budgets.collect(),
         documents: documents(system, rows, questions, plan.seed),
         stages_ms,
+        model_tokens: if plan.systems[system].encodes_questions() {
+            rows.iter().map(|row| row.tokens as f64).sum::<f64>() / rows.len().max(1) as f64
+        } else {
+            0.0
+        },
     }
 }
 
@@ -335,5 +359,10 @@ fn documents(system: usize, rows: &[Row], questions: &[Labelled], seed: u64) -> 
     Some(Documents {
         recall: DEPTHS.iter().map(|k| (*k, over(&|r, g| measure::recall(r, g, *k)))).collect(),
         ndcg_10: over(&|r, g| measure::ndcg(r, g, 10)),
+        first: rows.iter().zip(questions).map(|(row, q)| first_of(row.ranked[system].as_deref()?, q)).collect(),
     })
+}
+
+fn first_of(ranked: &[usize], question: &Labelled) -> Option<f64> {
+    (!question.gold.is_empty()).then(|| measure::recall(ranked, &question.gold, 1))
 }

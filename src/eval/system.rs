@@ -47,6 +47,11 @@ impl System {
         matches!(self, Self::PassageBm25 | Self::PassageDense | Self::PassageFused)
     }
 
+    /// Whether a model reads the question.
+    pub(super) fn encodes_questions(self) -> bool {
+        !matches!(self, Self::Random | Self::Lead | Self::PassageBm25)
+    }
+
     /// Its name in flags and reports.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -79,3 +79,33 @@ fn what_is_wrong_with_a_set_is_said() {
     assert!(fail(d, &["eval", "--data", "nowhere"]).1.contains("nowhere"));
     assert_eq!(support::fail(d, &["collections", "list", "--format", "markdown"]).0, 2);
 }
+
+#[test]
+fn suites_are_made_of_documents_without_labels() {
+    let directory = tempfile::tempdir().unwrap();
+    let d = directory.path();
+    fs::create_dir(d.join("notes")).unwrap();
+    for n in 0..20 {
+        let lines =
+            (0..24).map(|m| format!("Crate {n} holds {} jars of plum jam from orchard {m}.\n", 100 + n * 24 + m));
+        fs::write(d.join(format!("notes/{n}.txt")), lines.collect::<String>()).unwrap();
+    }
+    fs::write(d.join("notes/blob.bin"), [0u8, 159, 146, 150]).unwrap();
+    let made = ["eval", "--data", "notes", "--suite", "time-order,budget-precision", "--budgets", "60"];
+    let arguments = [&made[..], &["--system", "fast,lead", "--format", "json", "--plot", "kept.png"]].concat();
+    let report: Value = serde_json::from_str(&succeed(d, &arguments)).unwrap();
+    assert_eq!(report["sets"][0]["set"], "time-order");
+    for set in report["sets"].as_array().unwrap() {
+        let fast = &set["systems"][0];
+        assert_eq!(fast["budgets"][0]["over"], 0);
+        assert!(fast["model_tokens"].as_f64().unwrap() > 0.0 && set["systems"][1]["model_tokens"] == 0.0);
+    }
+    assert!(fs::read(d.join("kept.png")).unwrap().starts_with(b"\x89PNG"));
+    let shown = succeed(d, &[&made[..], &["--system", "fast"]].concat());
+    assert!(shown.contains("4 parts (15): ") && shown.contains("nine tenths used"), "{shown}");
+    let suite = |name| fail(d, &["eval", "--data", "notes", "--suite", name]);
+    assert!(suite("needles").1.contains("too little text"), "a few notes are no haystack");
+    assert!(suite("noodles").1.contains("several-needles"));
+    let plot = ["eval", "--data", "notes", "--suite", "knots", "--plot", "kept.gif"];
+    assert!(fail(d, &plot).1.contains(".png"));
+}

@@ -337,12 +337,17 @@ pub(crate) enum ModelsCommand {
 
 #[derive(Args, Debug)]
 pub(crate) struct EvalArgs {
-    /// A set (a folder with corpus.jsonl and queries.jsonl, gzipped or not), or a folder of sets
+    /// A set (a folder with corpus.jsonl and queries.jsonl, gzipped or not), or a folder of sets; with --suite any
+    /// documents: a folder with corpus.jsonl, or files
     #[arg(long, value_name = "DIR", required_unless_present = "compare")]
     pub(crate) data: Vec<PathBuf>,
     /// Only these sets of a folder of sets
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) sets: Vec<String>,
+    /// Make these sets of the documents in --data, without labels: needles, several-needles, threads, best-answer,
+    /// time-order, altered-numbers, knots, lengths, demonstrations, budget-precision, or all
+    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "sets")]
+    pub(crate) suite: Vec<String>,
     /// Systems to compare, the one under test first; all where none is named
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) system: Vec<String>,
@@ -361,8 +366,8 @@ pub(crate) struct EvalArgs {
     /// Also state the smallest budget that keeps as much as the largest
     #[arg(long)]
     pub(crate) recommend: bool,
-    /// Also draw what is kept against tokens, as SVG
-    #[arg(long, value_name = "FILE.svg")]
+    /// Also draw what is kept against tokens
+    #[arg(long, value_name = "FILE.svg|png")]
     pub(crate) plot: Option<PathBuf>,
     /// Fail where less is kept: SET@BUDGET>=SHARE, with macro for the average over sets
     #[arg(long, value_name = "MINIMUM")]

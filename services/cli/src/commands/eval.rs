@@ -1,12 +1,14 @@
 //! `tamis eval`: what contexts keep of labelled questions, beside what simpler systems keep.
 
-use std::path::{Path, PathBuf};
+mod picture;
+mod sets;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use tamis::deadline::Deadline;
 use tamis::encode::OnnxEncoder;
 use tamis::eval::compare::{compare, gain};
-use tamis::eval::data::Set;
 use tamis::eval::gate::{Minimum, recommended};
 use tamis::eval::report::{Report, points};
 use tamis::eval::{Plan, PreparedSet, RememberingEncoder, SetResult, System, plot, run as run_plan, tune};
@@ -29,6 +31,7 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
     if let [first, second] = args.compare.as_slice() {
         return show_changes(&read(first)?, &read(second)?);
     }
+    args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let minimums = args.min.iter().map(|m| m.parse().map_err(usage)).collect::<Result<Vec<Minimum>>>()?;
     let plan = Plan {
         systems: systems(args)?,
@@ -37,7 +40,7 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
         model: model(args)?,
         seed: args.seed,
     };
-    let folders = folders(args)?;
+    let sources = sets::find(args)?;
     let cache = Cache::from_environment()?;
     let settings = configuration(global)?.encoder().map_err(usage)?;
     let encoder = Arc::new(OnnxEncoder::load(&settings, &cache, &Bar::default())?);
@@ -50,10 +53,10 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
         sets: Vec::new(),
     };
     if let Some(path) = &args.tune {
-        report.sets = tuned(&folders, args, &plan, &encoder, path)?;
+        report.sets = tuned(&sources, args, &plan, &encoder, path)?;
     } else {
-        for folder in &folders {
-            let prepared = prepared(folder, args, &plan, &encoder)?;
+        for source in &sources {
+            let prepared = prepared(source, args, &plan, &encoder)?;
             report.sets.push(asked(&prepared, &plan, &encoder)?);
         }
     }
@@ -64,7 +67,7 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
         }
     }
     if let Some(path) = &args.plot {
-        std::fs::write(path, plot::svg(&report)).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
+        picture::write(path, &plot::svg(&report))?;
     }
     for minimum in &minimums {
         minimum.check(&report, plan.systems[0])?;
@@ -90,41 +93,15 @@ fn model(args: &EvalArgs) -> Result<Model> {
     Model::parse(&text).map_err(|e| Failure::Usage(format!("--ranking {}: {e}", path.display())))
 }
 
-/// The folders that hold sets: those named, or every one inside them that does.
-fn folders(args: &EvalArgs) -> Result<Vec<PathBuf>> {
-    let holds = |folder: &Path| ["queries.jsonl", "queries.jsonl.gz"].iter().any(|f| folder.join(f).is_file());
-    let mut out = Vec::new();
-    for named in &args.data {
-        if holds(named) {
-            out.push(named.clone());
-            continue;
-        }
-        let inside =
-            std::fs::read_dir(named).map_err(|e| Failure::Other(format!("--data {}: {e}", named.display())))?;
-        let mut found: Vec<PathBuf> = inside.flatten().map(|e| e.path()).filter(|p| holds(p)).collect();
-        found.sort();
-        out.extend(found);
-    }
-    let wanted = |folder: &PathBuf| {
-        let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        args.sets.is_empty() || args.sets.contains(&name)
-    };
-    out.retain(wanted);
-    match out.is_empty() {
-        true => Err(Failure::Other("no set found: a set is a folder with queries.jsonl and corpus.jsonl".into())),
-        false => Ok(out),
-    }
-}
-
 /// Learns a model from all sets but one and asks that one, for each; then writes the model of all.
 fn tuned(
-    folders: &[PathBuf],
+    sources: &[sets::Source],
     args: &EvalArgs,
     plan: &Plan,
     encoder: &RememberingEncoder,
     path: &Path,
 ) -> Result<Vec<SetResult>> {
-    let sets = folders.iter().map(|folder| prepared(folder, args, plan, encoder)).collect::<Result<Vec<_>>>()?;
+    let sets = sources.iter().map(|source| prepared(source, args, plan, encoder)).collect::<Result<Vec<_>>>()?;
     let examples: Vec<Vec<tune::Example>> =
         sets.iter().map(|set| tune::examples(set, encoder)).collect::<std::result::Result<_, _>>()?;
     let mut out = Vec::new();
@@ -140,8 +117,8 @@ fn tuned(
     Ok(out)
 }
 
-fn prepared(folder: &Path, args: &EvalArgs, plan: &Plan, encoder: &RememberingEncoder) -> Result<PreparedSet> {
-    let mut set = Set::load(folder)?;
+fn prepared(source: &sets::Source, args: &EvalArgs, plan: &Plan, encoder: &RememberingEncoder) -> Result<PreparedSet> {
+    let mut set = source.load(args.seed)?;
     if let Some(questions) = args.questions {
         set.sample(questions, args.seed);
     }

@@ -1,0 +1,108 @@
+//! Where sets come from: folders with labels, or suites made of any documents.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tamis::document::{Content, Document, Metadata};
+use tamis::eval::data::{self, Set};
+use tamis::eval::suites::Suite;
+use tamis::extract;
+
+use super::super::files::{Found, find as find_files, name_of};
+use super::usage;
+use crate::args::EvalArgs;
+use crate::failure::{Failure, Result};
+
+/// A set that can be loaded.
+pub(super) enum Source {
+    /// A folder with documents, questions and labels.
+    Folder(PathBuf),
+    /// A suite to be made of documents.
+    Suite(Suite, Arc<Vec<Document>>),
+}
+
+impl Source {
+    pub(super) fn load(&self, seed: u64) -> Result<Set> {
+        Ok(match self {
+            Self::Folder(folder) => Set::load(folder)?,
+            Self::Suite(suite, documents) => suite.generate(documents, seed)?,
+        })
+    }
+}
+
+/// The sets that the arguments name.
+pub(super) fn find(args: &EvalArgs) -> Result<Vec<Source>> {
+    if args.suite.is_empty() {
+        return Ok(folders(args)?.into_iter().map(Source::Folder).collect());
+    }
+    let suites: Vec<Suite> = match args.suite.as_slice() {
+        [all] if all == "all" => Suite::ALL.to_vec(),
+        names => names.iter().map(|name| name.parse().map_err(usage)).collect::<Result<_>>()?,
+    };
+    let documents = Arc::new(documents(&args.data)?);
+    Ok(suites.into_iter().map(|suite| Source::Suite(suite, documents.clone())).collect())
+}
+
+/// The documents of folders with a corpus, and of files.
+fn documents(data: &[PathBuf]) -> Result<Vec<Document>> {
+    let mut out = Vec::new();
+    for named in data {
+        if ["corpus.jsonl", "corpus.jsonl.gz"].iter().any(|f| named.join(f).is_file()) {
+            out.extend(data::corpus(named)?);
+            continue;
+        }
+        for found in find_files(&[named.display().to_string()], false)? {
+            match found {
+                Found::File { path, .. } => out.extend(file(&path)?),
+                Found::Skipped { path, reason } => crate::say!("skipped {path}: {reason}"),
+            }
+        }
+    }
+    match out.is_empty() {
+        true => Err(Failure::Other("--data: no document found".into())),
+        false => Ok(out),
+    }
+}
+
+fn file(path: &Path) -> Result<Option<Document>> {
+    let name = name_of(path);
+    let bytes = std::fs::read(path).map_err(|e| Failure::Other(format!("{name}: {e}")))?;
+    if let Err(e) = extract::read_file(&name, bytes.clone()) {
+        crate::say!("skipped {name}: {e}");
+        return Ok(None);
+    }
+    Ok(Some(Document {
+        id: name.parse().map_err(usage)?,
+        uri: name,
+        title: String::new(),
+        media_type: String::new(),
+        metadata: Metadata::default(),
+        content: Content::Bytes(bytes),
+    }))
+}
+
+/// The folders that hold sets: those named, or every one inside them that does.
+fn folders(args: &EvalArgs) -> Result<Vec<PathBuf>> {
+    let holds = |folder: &Path| ["queries.jsonl", "queries.jsonl.gz"].iter().any(|f| folder.join(f).is_file());
+    let mut out = Vec::new();
+    for named in &args.data {
+        if holds(named) {
+            out.push(named.clone());
+            continue;
+        }
+        let inside =
+            std::fs::read_dir(named).map_err(|e| Failure::Other(format!("--data {}: {e}", named.display())))?;
+        let mut found: Vec<PathBuf> = inside.flatten().map(|e| e.path()).filter(|p| holds(p)).collect();
+        found.sort();
+        out.extend(found);
+    }
+    let wanted = |folder: &PathBuf| {
+        let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        args.sets.is_empty() || args.sets.contains(&name)
+    };
+    out.retain(wanted);
+    match out.is_empty() {
+        true => Err(Failure::Other("no set found: a set is a folder with queries.jsonl and corpus.jsonl".into())),
+        false => Ok(out),
+    }
+}
