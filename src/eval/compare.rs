@@ -17,7 +17,7 @@ pub struct Change {
     pub system: System,
     /// The budget.
     pub budget: u32,
-    /// `answer kept`, or `evidence kept` where the set has no answers.
+    /// `answer kept`, or `words of evidence kept` where answers tell nothing.
     pub measure: &'static str,
     /// The difference, paired.
     pub difference: Interval,
@@ -57,7 +57,7 @@ pub fn gain(report: &Report, set: &SetResult, system: System, over: System, budg
     Some(bootstrap::mean(&differences, report.seed))
 }
 
-/// Differences question by question, of answers, or of evidence where there are no answers.
+/// Differences question by question, of answers, or of the words of evidence where answers tell nothing.
 fn pairs(
     before: &SetResult,
     after: &SetResult,
@@ -72,11 +72,15 @@ fn pairs(
         after.questions.iter().zip(new).filter_map(pair).collect()
     };
     let answers = differences(&a.answers, &b.answers);
-    if !answers.is_empty() {
-        return Some(("answer kept", answers));
+    let words = differences(&a.words, &b.words);
+    // Answers that nobody keeps, as summaries in a writer's own words, tell no system from another.
+    let tell = a.answers.iter().chain(&b.answers).flatten().any(|kept| *kept > 0.0);
+    match (answers.is_empty(), words.is_empty()) {
+        (false, _) if tell => Some(("answer kept", answers)),
+        (_, false) => Some(("words of evidence kept", words)),
+        (false, true) => Some(("answer kept", answers)),
+        (true, true) => None,
     }
-    let evidence = differences(&a.evidence, &b.evidence);
-    (!evidence.is_empty()).then_some(("evidence kept", evidence))
 }
 
 #[cfg(test)]

@@ -1,6 +1,11 @@
 //! What is measured of a context and of a ranking.
 
+use std::collections::HashSet;
+
 use super::data::Question;
+
+/// Fewer words in a row are nobody's.
+pub const RUN: usize = 8;
 
 /// What a context kept of a question's labels; `None` where the question has no such labels.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,6 +16,9 @@ pub struct Kept {
     pub evidence: Option<f64>,
     /// Whether all evidence is in it.
     pub all_evidence: Option<f64>,
+    /// The share of the evidence's words that are in it, in runs of [`RUN`]: of evidence that is longer than the
+    /// budget, as of whole turns of a meeting, nothing else could be told.
+    pub evidence_words: Option<f64>,
 }
 
 /// Case-folded, with single blanks: how labels and contexts are compared.
@@ -43,6 +51,8 @@ fn is_verdict(answer: &str) -> bool {
 #[must_use]
 pub fn kept(context: &str, question: &Question) -> Kept {
     let context = normalised(context);
+    let words: Vec<&str> = context.split(' ').collect();
+    let runs: HashSet<&[&str]> = words.windows(RUN).collect();
     let holds = |label: &String| context.contains(&normalised(label));
     let answers: Vec<&String> = question.answers.iter().filter(|a| !is_verdict(a)).collect();
     let evidence: Vec<bool> = question.evidence.iter().map(holds).collect();
@@ -50,8 +60,26 @@ pub fn kept(context: &str, question: &Question) -> Kept {
     Kept {
         answer: (!answers.is_empty()).then(|| f64::from(u8::from(answers.into_iter().any(holds)))),
         evidence: (!evidence.is_empty()).then_some(share),
+        evidence_words: (!evidence.is_empty()).then(|| {
+            let shares = question.evidence.iter().map(|e| share_in_runs(e, &context, &runs));
+            shares.sum::<f64>() / evidence.len() as f64
+        }),
         all_evidence: (!evidence.is_empty()).then(|| f64::from(u8::from(evidence.iter().all(|k| *k)))),
     }
+}
+
+/// The share of words that stand in one of the runs; what is shorter than a run stands there whole or not at all.
+fn share_in_runs(text: &str, context: &str, runs: &HashSet<&[&str]>) -> f64 {
+    let text = normalised(text);
+    let words: Vec<&str> = text.split(' ').collect();
+    if words.len() < RUN {
+        return f64::from(u8::from(context.contains(&text)));
+    }
+    let mut there = vec![false; words.len()];
+    for (n, run) in words.windows(RUN).enumerate().filter(|(_, run)| runs.contains(run)) {
+        there[n..n + run.len()].fill(true);
+    }
+    there.iter().filter(|t| **t).count() as f64 / words.len() as f64
 }
 
 /// The share of gold documents among the first `k`.
@@ -93,6 +121,15 @@ mod tests {
         let kept = kept("The  Große\nStraße in ΑΘΗΝΑΣ.", &question(&["grosse strasse"], &["Αθηνας", "Rome"]));
         assert_eq!(kept.answer, Some(1.0));
         assert_eq!((kept.evidence, kept.all_evidence), (Some(0.5), Some(0.0)));
+    }
+
+    #[test]
+    fn long_evidence_is_kept_in_part() {
+        let turn = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen";
+        let share = |context: &str| kept(context, &question(&[], &[turn])).evidence_words;
+        assert_eq!(share("zero one two three four five six seven eight, nine"), Some(0.0), "the comma is a word's");
+        assert_eq!(share("zero One two three four five six seven eight"), Some(0.5));
+        assert_eq!((share(turn), share("")), (Some(1.0), Some(0.0)));
     }
 
     #[test]

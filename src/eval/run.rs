@@ -52,6 +52,9 @@ pub struct AtBudget {
     pub evidence_kept: Interval,
     /// Share of questions with all evidence in the context.
     pub all_evidence_kept: Interval,
+    /// Share of the evidence's words in the context, in runs of eight.
+    #[serde(default)]
+    pub evidence_words: Interval,
     /// Tokens of the contexts, on average.
     pub tokens: f64,
     /// Contexts over the budget: there must be none.
@@ -63,6 +66,9 @@ pub struct AtBudget {
     pub answers: Vec<Option<f64>>,
     /// Evidence kept, question by question.
     pub evidence: Vec<Option<f64>>,
+    /// Words of the evidence kept, question by question.
+    #[serde(default)]
+    pub words: Vec<Option<f64>>,
     /// Answer kept where the system was sure of it: at a confidence of 0.9 or more.
     #[serde(default)]
     pub sure: Option<Interval>,
@@ -305,6 +311,7 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
         let answers: Vec<Option<f64>> = of(n).map(|a| a.kept.answer).collect();
         let evidence: Vec<Option<f64>> = of(n).map(|a| a.kept.evidence).collect();
         let all: Vec<Option<f64>> = of(n).map(|a| a.kept.all_evidence).collect();
+        let words: Vec<Option<f64>> = of(n).map(|a| a.kept.evidence_words).collect();
         let fills = |a: &Answer| f64::from(u8::from(u64::from(a.tokens) * 10 >= u64::from(*budget) * 9));
         let filled: Vec<Option<f64>> = of(n).map(|a| Some(fills(a))).collect();
         let confidence: Vec<Option<f64>> = of(n).map(|a| a.confidence).collect();
@@ -314,6 +321,7 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
             answer_kept: interval(&answers),
             evidence_kept: interval(&evidence),
             all_evidence_kept: interval(&all),
+            evidence_words: interval(&words),
             tokens: of(n).map(|a| f64::from(a.tokens)).sum::<f64>() / rows.len().max(1) as f64,
             over: of(n).filter(|a| a.over).count(),
             filled: interval(&filled),
@@ -321,6 +329,7 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
             tells_unanswerable: trust::tells_unanswerable(&confidence, questions),
             answers,
             evidence,
+            words,
         }
     });
     let mut stages_ms: BTreeMap<String, f64> = BTreeMap::new();
