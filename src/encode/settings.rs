@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::Precision;
 use crate::error::{Error, Result};
+use crate::models::{Cache, catalog};
 
 /// Which model encodes.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,16 @@ pub enum ModelChoice {
 }
 
 impl ModelChoice {
+    /// Where its files lie; nothing for one of the hub.
+    #[must_use]
+    pub fn directory(&self, cache: &Cache) -> Option<PathBuf> {
+        match self {
+            Self::Default => Some(cache.directory_of(&catalog::ENCODER)),
+            Self::Directory(path) => Some(path.clone()),
+            Self::Hub(_) => None,
+        }
+    }
+
     /// `hub:NAME`, or a directory.
     #[must_use]
     pub fn parse(text: &std::path::Path) -> Self {

@@ -1,8 +1,12 @@
 //! What can be asked on the command line.
 
+mod eval;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use eval::{CalibrateArgs, EvalArgs};
 
 /// Retrieval and context compression under an exact token budget.
 #[derive(Parser, Debug)]
@@ -87,6 +91,8 @@ pub(crate) enum Command {
     Tokens(TokensArgs),
     /// Measure what contexts keep of labelled questions, beside what simpler systems keep
     Eval(EvalArgs),
+    /// Choose the encoder's attention temperature on labelled questions
+    Calibrate(CalibrateArgs),
     /// Show and delete documents
     #[command(subcommand)]
     Documents(DocumentsCommand),
@@ -333,67 +339,6 @@ pub(crate) enum ModelsCommand {
     },
     /// Check the hashes of what is in the cache
     Verify,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct EvalArgs {
-    /// A set (a folder with corpus.jsonl and queries.jsonl, gzipped or not), or a folder of sets; with --suite any
-    /// documents: a folder with corpus.jsonl, or files
-    #[arg(long, value_name = "DIR", required_unless_present = "compare")]
-    pub(crate) data: Vec<PathBuf>,
-    /// Only these sets of a folder of sets
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub(crate) sets: Vec<String>,
-    /// Make these sets of the documents in --data, without labels: needles, several-needles, threads, best-answer,
-    /// time-order, altered-numbers, knots, lengths, demonstrations, budget-precision, or all
-    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "sets")]
-    pub(crate) suite: Vec<String>,
-    /// Systems to compare, the one under test first; all where none is named
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub(crate) system: Vec<String>,
-    /// Budgets in tokens
-    #[arg(long, value_delimiter = ',', default_value = "128,256,512,1024,2048,4096", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
-    pub(crate) budgets: Vec<u32>,
-    /// Whose tokens
-    #[arg(long, default_value = tamis::tokenize::DEFAULT_TOKENIZER)]
-    pub(crate) tokenizer: String,
-    /// Ask only so many questions of every set, drawn by the seed
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub(crate) questions: Option<usize>,
-    /// For random orders, samples and intervals
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Also state the smallest budget that keeps as much as the largest
-    #[arg(long)]
-    pub(crate) recommend: bool,
-    /// Also draw what is kept against tokens
-    #[arg(long, value_name = "FILE.svg|png")]
-    pub(crate) plot: Option<PathBuf>,
-    /// Fail where less is kept: SET@BUDGET>=SHARE, with macro for the average over sets
-    #[arg(long, value_name = "MINIMUM")]
-    pub(crate) min: Vec<String>,
-    /// Show what changed between two JSON reports, question by question
-    #[arg(long, num_args = 2, value_names = ["FIRST.json", "SECOND.json"], conflicts_with = "data")]
-    pub(crate) compare: Vec<PathBuf>,
-    /// Where vectors are remembered; in the cache directory where nothing is said
-    #[arg(long, value_name = "DIR")]
-    pub(crate) vectors: Option<PathBuf>,
-    /// Learn the ranking and write it here; every set is reported with a ranking learnt from the others
-    #[arg(long, value_name = "FILE.json", conflicts_with = "ranking")]
-    pub(crate) tune: Option<PathBuf>,
-    /// The ranking of a file, as --tune writes it, instead of the one that ships
-    #[arg(long, value_name = "FILE.json")]
-    pub(crate) ranking: Option<PathBuf>,
-    /// Blocks that a segment shares with the one before it
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=16))]
-    pub(crate) overlap: u8,
-    /// End segments where neighbouring blocks have least in common
-    #[arg(long, conflicts_with = "overlap")]
-    pub(crate) semantic: bool,
-}
-
-fn at_least_one(s: &str) -> std::result::Result<usize, String> {
-    s.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a number from 1 on".to_owned())
 }
 
 #[derive(Args, Debug)]

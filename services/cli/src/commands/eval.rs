@@ -1,7 +1,7 @@
 //! `tamis eval`: what contexts keep of labelled questions, beside what simpler systems keep.
 
 mod picture;
-mod sets;
+pub(super) mod sets;
 
 use std::path::Path;
 use std::sync::Arc;

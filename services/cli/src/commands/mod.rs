@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod batch;
+mod calibrate;
 mod collections;
 mod compress;
 mod doctor;
@@ -36,6 +37,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         Command::Compress(args) => compress::run(&global, args).await,
         Command::Retrieve(args) => retrieve::run(&global, args).await,
         Command::Expand(args) => expand::run(&global, args).await,
+        Command::Calibrate(args) => calibrate::run(&global, &args),
         Command::Split(args) => split::run(&global, &args),
         Command::Tokens(args) => tokens::run(&global, args).await,
         Command::Eval(args) => tokio::task::block_in_place(|| eval::run(&global, &args)),

@@ -14,7 +14,7 @@ use crate::args::EvalArgs;
 use crate::failure::{Failure, Result};
 
 /// A set that can be loaded.
-pub(super) enum Source {
+pub(crate) enum Source {
     /// A folder with documents, questions and labels.
     Folder(PathBuf),
     /// A suite to be made of documents.
@@ -33,7 +33,7 @@ impl Source {
 /// The sets that the arguments name.
 pub(super) fn find(args: &EvalArgs) -> Result<Vec<Source>> {
     if args.suite.is_empty() {
-        return Ok(folders(args)?.into_iter().map(Source::Folder).collect());
+        return Ok(folders(&args.data, &args.sets)?.into_iter().map(Source::Folder).collect());
     }
     let suites: Vec<Suite> = match args.suite.as_slice() {
         [all] if all == "all" => Suite::ALL.to_vec(),
@@ -82,10 +82,10 @@ fn file(path: &Path) -> Result<Option<Document>> {
 }
 
 /// The folders that hold sets: those named, or every one inside them that does.
-fn folders(args: &EvalArgs) -> Result<Vec<PathBuf>> {
+pub(crate) fn folders(data: &[PathBuf], sets: &[String]) -> Result<Vec<PathBuf>> {
     let holds = |folder: &Path| ["queries.jsonl", "queries.jsonl.gz"].iter().any(|f| folder.join(f).is_file());
     let mut out = Vec::new();
-    for named in &args.data {
+    for named in data {
         if holds(named) {
             out.push(named.clone());
             continue;
@@ -98,7 +98,7 @@ fn folders(args: &EvalArgs) -> Result<Vec<PathBuf>> {
     }
     let wanted = |folder: &PathBuf| {
         let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        args.sets.is_empty() || args.sets.contains(&name)
+        sets.is_empty() || sets.contains(&name)
     };
     out.retain(wanted);
     match out.is_empty() {
