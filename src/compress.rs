@@ -6,6 +6,7 @@
 mod answer;
 mod candidates;
 mod must_keep;
+mod repeats;
 
 use std::sync::Arc;
 

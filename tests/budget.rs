@@ -142,6 +142,7 @@ fn build(case: &Case) -> Built {
                 context: needed.map(quote).collect(),
                 score: case.scores[n],
                 first: false,
+                repeats: Vec::new(),
             });
             spans.push(Span::new(start, text.len()));
             n += 1;
@@ -267,6 +268,7 @@ fn sample() -> (Vec<Source>, Vec<Piece>) {
         context: Vec::new(),
         score,
         first: false,
+        repeats: Vec::new(),
     };
     let quote = |start: usize, text: &str| Quote { span: Span::new(start, start + text.len()), text: text.into() };
     let sources = vec![source(0, "docs/soup.md", "Soup"), source(1, "", "")];
@@ -290,6 +292,15 @@ fn rendered_forms() {
     insta::assert_snapshot!("plain", render(Format::Plain, Order::Relevance));
     insta::assert_snapshot!("markdown", render(Format::Markdown, Order::Document));
     insta::assert_snapshot!("xml", render(Format::Xml, Order::Document));
+}
+
+#[test]
+fn blocks_that_are_no_pieces_are_not_passed_over() {
+    let (sources, mut pieces) = sample();
+    pieces.insert(2, Piece { span: Span::new(40, 45), text: "Stir.".into(), ..pieces[1].clone() });
+    let budget = Budget::new(1000, tokenize::named("o200k_base").unwrap()).unwrap();
+    let context = fit(&sources, &pieces, &budget, Format::Plain, Order::Document, &Deadline::none()).unwrap();
+    assert!(context.excerpts.iter().all(|e| e.span.len() == e.text.len()), "{:?}", context.excerpts);
 }
 
 #[test]

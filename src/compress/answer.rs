@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::candidates;
 use super::must_keep::MustKeep;
+use super::repeats::said_once;
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::fit::{self, Budget, Context, Format, Order};
@@ -110,6 +111,7 @@ pub(crate) fn answer(
         let enough = |s: &&BlockScore| s.relevance >= shape.min_relevance || first.contains(&(s.candidate, s.block));
         let choice: Vec<BlockScore> = scores.iter().filter(enough).copied().collect();
         let (sources, pieces) = candidates::pieces(&candidates, &choice, &first, shape.inline);
+        let pieces = said_once(pieces);
         fit::fit(&sources, &pieces, shape.budget, shape.format, shape.order, deadline)
     })?;
     stats.candidates = candidates.len();

@@ -55,6 +55,7 @@ pub(super) fn pieces(
                 context: shown_before(stored, score.block),
                 score: score.score,
                 first: first.contains(&(score.candidate, score.block)),
+                repeats: Vec::new(),
             }
         })
         .collect();

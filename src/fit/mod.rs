@@ -110,7 +110,8 @@ pub struct Piece {
     /// The text of the span.
     pub text: String,
     /// The text between the block before and this one in the document, if that block directly precedes
-    /// it under the same heading; `None` where an excerpt has to begin here.
+    /// it under the same heading; `None` where an excerpt has to begin here. It is used only if that block is the
+    /// piece before.
     pub joined: Option<String>,
     /// Heading path or scope.
     pub heading: String,
@@ -123,6 +124,17 @@ pub struct Piece {
     pub score: f32,
     /// Kept before all others, whatever its score.
     pub first: bool,
+    /// Where else the same is said.
+    pub repeats: Vec<Place>,
+}
+
+/// Bytes of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which of the sources.
+    pub source: usize,
+    /// The bytes.
+    pub span: Span,
 }
 
 /// Some text of a document with its place there.
@@ -154,6 +166,8 @@ pub struct Excerpt {
     /// What is shown right before it and stands elsewhere in the document: once for all excerpts of the
     /// document that need it.
     pub context: Vec<Quote>,
+    /// Where else its blocks are said, in the same words.
+    pub also_in: Vec<(Source, Span)>,
 }
 
 /// The context: what goes to the language model, and where it comes from.

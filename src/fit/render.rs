@@ -92,7 +92,7 @@ impl Layout<'_> {
             let context = group.missing(&shown, piece);
             shown.extend(context.iter().map(|q| q.span));
             // What is adjacent in the document is one excerpt, unless something has to be shown in between.
-            let adjacent = piece.joined.is_some() && previous.is_some_and(|p| p + 1 == n);
+            let adjacent = previous.is_some_and(|p| p + 1 == n) && self.follows(n);
             let joins = context.is_empty() && adjacent;
             match group.runs.last_mut() {
                 Some(run) if joins => run.pieces.push(piece),
@@ -136,10 +136,24 @@ impl Layout<'_> {
                     heading: run.heading().to_owned(),
                     place: run.place().to_owned(),
                     context: run.context.iter().map(|q| (*q).clone()).collect(),
+                    also_in: self.also_in(run),
                 });
             }
         }
         out
+    }
+
+    fn also_in(&self, run: &Run<'_>) -> Vec<(Source, Span)> {
+        let places = run.pieces.iter().flat_map(|p| &p.repeats);
+        places.map(|place| (self.sources[place.source].clone(), place.span)).collect()
+    }
+
+    /// Whether a piece directly follows the one before it: blocks in between may be no pieces.
+    pub(super) fn follows(&self, n: usize) -> bool {
+        let piece = &self.pieces[n];
+        let before = n.checked_sub(1).map(|before| &self.pieces[before]).filter(|p| p.source == piece.source);
+        let joined = piece.joined.as_ref().map(|joined| joined.len() as u64);
+        before.zip(joined).is_some_and(|(before, joined)| before.span.end + joined == piece.span.start)
     }
 
     /// About how many tokens keeping a piece adds beside its own text: its citation, if the document has

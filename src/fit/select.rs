@@ -105,7 +105,7 @@ impl<'a> Selection<'a> {
         if self.own[n] > self.limit() {
             return u32::MAX;
         }
-        let follows = n > 0 && self.kept[n - 1] && piece.joined.is_some();
+        let follows = n > 0 && self.kept[n - 1] && self.layout.follows(n);
         let overhead = if follows {
             1
         } else {

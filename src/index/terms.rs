@@ -14,7 +14,7 @@ use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
 pub use language::Language;
 use stems::Stems;
-use words::words;
+pub(crate) use words::words;
 
 /// Longer terms are hashes and blobs; nobody types them.
 const MAX_TERM_BYTES: usize = 64;

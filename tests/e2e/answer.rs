@@ -95,3 +95,38 @@ async fn every_kept_block_is_explained_and_the_first_others() {
     let request = CompressRequest { explain: Some(1001), ..ask("mesh", 60) };
     assert_eq!(client.compress(request).await.unwrap_err().code(), Code::InvalidArgument);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_documents_say_is_said_once_and_cited_from_both() {
+    let server = Server::start();
+    let said = "The drum of the sieve was invented in Ghent in 1650.";
+    let copied = "the drum of the sieve was invented in *Ghent* in 1650";
+    let mut documents = notes();
+    documents.extend([document("first", said), document("second", &format!("Of drums.\n\n{copied}\n"))]);
+    documents.push(document("third", "The drum of the sieve was not invented in Ghent in 1650."));
+    server.ingest("notes", documents).await;
+    let mut client = server.contexts().await;
+    let answer = client.compress(ask("where was the drum of the sieve invented", 200)).await.unwrap().into_inner();
+    let of = |id: &str| answer.excerpts.iter().filter(|e| e.document_id == id).collect::<Vec<_>>();
+    assert_eq!(of("third").len(), 1, "one word is a difference");
+    let (kept, other) = if of("first").is_empty() { ("second", "first") } else { ("first", "second") };
+    let cited: Vec<_> = of(kept).iter().flat_map(|e| e.also_in.clone()).collect();
+    assert_eq!(cited.len(), 1, "{:?}", answer.excerpts);
+    assert_eq!(cited[0].document_id, other);
+    assert_eq!(answer.text.to_lowercase().matches("invented in").count(), 2, "{}", answer.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_out_within_a_document_is_not_passed_over() {
+    let server = Server::start();
+    let text = "The mesh is made of steel. Birds sing. The mesh is washed. Clouds pass by. The mesh is dried.";
+    server.ingest("notes", vec![document("mesh", text)]).await;
+    let mut client = server.contexts().await;
+    for least in [0.05, 0.1, 0.2, 0.4, 0.6] {
+        let request = CompressRequest { min_relevance: least, ..ask("what is the mesh made of", 200) };
+        for excerpt in client.compress(request).await.unwrap().into_inner().excerpts {
+            let span = excerpt.span.unwrap();
+            assert_eq!(&text[span.start as usize..span.end as usize], excerpt.text, "{least}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use tamis::compress::{self, Compressor, Corpus};
 use tamis::error::{Error, Result};
-use tamis::fit::{Budget, Context, Format, Order};
+use tamis::fit::{Budget, Context, Format, Order, Source};
 use tamis::span::Span;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -124,8 +124,18 @@ fn excerpts(context: &Context) -> Vec<v1::Excerpt> {
                 .iter()
                 .map(|q| v1::Quote { span: Some(convert::span(q.span)), text: q.text.clone() })
                 .collect(),
+            also_in: e.also_in.iter().map(|(source, span)| citation(source, *span)).collect(),
         })
         .collect()
+}
+
+fn citation(source: &Source, span: Span) -> v1::Citation {
+    v1::Citation {
+        document_id: source.document_id.clone(),
+        uri: source.uri.clone(),
+        revision: source.revision.0,
+        span: Some(convert::span(span)),
+    }
 }
 
 fn explanation(explained: compress::Explained) -> v1::BlockExplanation {

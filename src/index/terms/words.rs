@@ -4,7 +4,7 @@ use unicode_normalization::char::is_combining_mark;
 
 /// Calls `found` for every word, the parts of an identifier after the whole of it; scripts without spaces give
 /// overlapping pairs.
-pub(super) fn words<'t>(text: &'t str, found: &mut impl FnMut(&'t str)) {
+pub(crate) fn words<'t>(text: &'t str, found: &mut impl FnMut(&'t str)) {
     let mut rest = text;
     while let Some(start) = rest.find(char::is_alphanumeric) {
         rest = &rest[start..];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tamis_proto::v1::{
-    BlockExplanation, Budget, CompressRequest, CompressResponse, ContextFormat, ContextOrder, Quote,
+    BlockExplanation, Budget, Citation, CompressRequest, CompressResponse, ContextFormat, ContextOrder, Quote,
 };
 
 use super::{Corpus, line};
@@ -70,6 +70,7 @@ pub(super) fn to_json(response: &CompressResponse) -> Value {
                 "document_id": e.document_id, "uri": e.uri, "revision": e.revision, "start": span.start,
                 "end": span.end, "text": e.text, "tokens": e.tokens, "score": rounded(f64::from(e.score), 1e4),
                 "heading": e.heading, "place": e.place, "context": e.context.iter().map(quote).collect::<Vec<_>>(),
+                "also_in": e.also_in.iter().map(citation).collect::<Vec<_>>(),
             })
         })
         .collect();
@@ -144,6 +145,12 @@ fn explanation_line(block: &BlockExplanation) -> String {
         block.relevance,
         parts.join(", ")
     )
+}
+
+fn citation(citation: &Citation) -> Value {
+    let span = citation.span.unwrap_or_default();
+    let Citation { document_id, uri, revision, .. } = citation;
+    json!({"document_id": document_id, "uri": uri, "revision": revision, "start": span.start, "end": span.end})
 }
 
 /// Text shown before an excerpt, with its place in the document.
