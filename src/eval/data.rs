@@ -4,7 +4,7 @@
 //! "question", "answers"?: [..], "gold_doc_ids"?: [..], "gold_evidence"?: [..], "candidates"?: [..],
 //! "unanswerable"?: true, "group"?}`; other fields are ignored. `candidates` restricts a question to some documents;
 //! results are also shown by `group`. A question may instead bring a document of its own, made of a slice of another one with a needle in it:
-//! `{"book", "start_byte", "end_byte", "insert_at_byte", "needle": {"title", "text"}}`.
+//! `{"haystack": {"doc_id", "start_byte", "end_byte"}, "insert_at_byte", "needle": {"title", "text"}}`.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -81,12 +81,17 @@ struct QuestionLine {
     #[serde(default)]
     unanswerable: bool,
     needle: Option<Needle>,
-    #[serde(default)]
-    start_byte: usize,
-    #[serde(default)]
-    end_byte: usize,
+    haystack: Option<Haystack>,
     #[serde(default)]
     insert_at_byte: usize,
+}
+
+/// A slice of a document.
+#[derive(Deserialize)]
+struct Haystack {
+    doc_id: String,
+    start_byte: usize,
+    end_byte: usize,
 }
 
 #[derive(Deserialize)]
@@ -136,13 +141,13 @@ impl Set {
         };
         let mut gold = known(&line.gold_doc_ids, "gold_doc_ids");
         let mut candidates = line.candidates.as_deref().map(|c| known(c, "candidates"));
-        if let Some(needle) = line.needle {
-            let book = gold.first().and_then(|n| self.documents.get(*n));
-            let text = book.and_then(|b| with_needle(b, &needle, line.start_byte, line.end_byte, line.insert_at_byte));
+        if let Some((needle, haystack)) = line.needle.zip(line.haystack) {
+            let book = places.get(&haystack.doc_id).and_then(|n| self.documents.get(*n));
+            let text = book.and_then(|b| with_needle(b, &needle, &haystack, line.insert_at_byte));
             let text = text.ok_or_else(|| Error::invalid("data", format!("question {id:?}: its slice is no text")))?;
             gold = vec![self.documents.len()];
             candidates = Some(gold.clone());
-            let title = book_title(&self.documents, places, &line.gold_doc_ids);
+            let title = book.map_or_else(String::new, |b| b.title.clone());
             let (media_type, uri) = (String::new(), String::new());
             self.documents.push(document(DocumentLine { doc_id: id.clone(), title, text, media_type, uri })?);
         }
@@ -220,13 +225,8 @@ pub(super) fn text_of(document: &Document) -> &str {
     }
 }
 
-fn book_title(documents: &[Document], places: &HashMap<String, usize>, ids: &[String]) -> String {
-    let book = ids.first().and_then(|id| places.get(id)).and_then(|n| documents.get(*n));
-    book.map_or_else(String::new, |b| b.title.clone())
-}
-
-fn with_needle(book: &Document, needle: &Needle, start: usize, end: usize, at: usize) -> Option<String> {
-    let slice = text_of(book).get(start..end)?;
+fn with_needle(book: &Document, needle: &Needle, haystack: &Haystack, at: usize) -> Option<String> {
+    let slice = text_of(book).get(haystack.start_byte..haystack.end_byte)?;
     let (before, after) = (slice.get(..at)?, slice.get(at..)?);
     Some(format!("{before}\n\n{}\n{}\n\n{after}", needle.title, needle.text))
 }

@@ -81,6 +81,25 @@ fn what_is_wrong_with_a_set_is_said() {
 }
 
 #[test]
+fn a_question_may_bring_a_document_with_a_needle_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let d = directory.path();
+    fs::create_dir(d.join("books")).unwrap();
+    let book = "The captain looked at the sea. The sea was calm. ".repeat(40);
+    fs::write(d.join("books/corpus.jsonl"), format!("{{\"doc_id\":\"book\",\"text\":\"{book}\"}}\n")).unwrap();
+    let needle = r#"{"title":"Sieves","text":"The finest sieve is woven in Ghent."}"#;
+    let haystack = r#"{"doc_id":"book","start_byte":49,"end_byte":980}"#;
+    let line = format!(
+        r#"{{"query_id":"a","question":"where is the finest sieve woven","answers":["Ghent"],"gold_doc_ids":["book"],"needle":{needle},"haystack":{haystack},"insert_at_byte":490}}"#
+    );
+    fs::write(d.join("books/queries.jsonl"), format!("{line}\n")).unwrap();
+    let arguments = ["eval", "--data", "books", "--budgets", "40", "--system", "fast"];
+    succeed(d, &[&arguments[..], &["--min", "books@40>=1"]].concat());
+    fs::write(d.join("books/queries.jsonl"), line.replace("980", "9800")).unwrap();
+    assert!(fail(d, &arguments).1.contains("slice is no text"));
+}
+
+#[test]
 fn suites_are_made_of_documents_without_labels() {
     let directory = tempfile::tempdir().unwrap();
     let d = directory.path();
