@@ -95,12 +95,20 @@ fn quoted(question: &str) -> Vec<&str> {
     out
 }
 
-/// Words with digits that are long enough to be ids: part numbers, UUIDs, versions, dates.
+/// Words with digits that are long enough to be ids (part numbers, UUIDs, versions, dates), and names as programmers
+/// write them: `parse_header`, `parseHeader`, `http::parse`.
 fn ids(question: &str) -> impl Iterator<Item = &str> {
     question
         .split_whitespace()
         .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
-        .filter(|word| word.chars().count() >= MIN_ID_CHARS && word.bytes().any(|b| b.is_ascii_digit()))
+        .filter(|word| word.chars().count() >= MIN_ID_CHARS)
+        .filter(|word| word.bytes().any(|b| b.is_ascii_digit()) || is_programmers(word))
+}
+
+fn is_programmers(word: &str) -> bool {
+    let humps = word.as_bytes().windows(2).filter(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase()).count();
+    // One hump and a capital before it is a person: McDonald.
+    word.contains('_') || word.contains("::") || humps > usize::from(word.starts_with(|c: char| c.is_uppercase()))
 }
 
 #[cfg(test)]
@@ -115,6 +123,8 @@ mod tests {
             ["ISO 9001", "the chef", "AB-1234", "2.10.3"]
         );
         assert_eq!(of("an \"open quotation"), ["ISO 9001"]);
+        let names = "does parse_header() call readLine for McDonald, or http::parse in HttpServerConfig?";
+        assert_eq!(of(names), ["ISO 9001", "parse_header", "readLine", "http::parse", "HttpServerConfig"]);
         assert!(MustKeep::of("x", &[" ".into()]).is_err());
         assert!(MustKeep::of("x", &vec!["x".into(); 65]).is_err());
     }
