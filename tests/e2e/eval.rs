@@ -124,6 +124,9 @@ fn suites_are_made_of_documents_without_labels() {
     assert!(shown.contains("4 parts (15): ") && shown.contains("nine tenths used"), "{shown}");
     let suite = |name| fail(d, &["eval", "--data", "notes", "--suite", name]);
     assert!(suite("needles").1.contains("too little text"), "a few notes are no haystack");
+    let all = ["eval", "--data", "notes", "--suite", "all", "--budgets", "60", "--system", "fast", "--questions", "3"];
+    let all = succeed(d, &all);
+    assert!(all.contains("knots: 3") && !all.contains("\nneedles: "), "what can be made is: {all}");
     assert!(suite("noodles").1.contains("several-needles"));
     let plot = ["eval", "--data", "notes", "--suite", "knots", "--plot", "kept.gif"];
     assert!(fail(d, &plot).1.contains(".png"));

@@ -23,7 +23,7 @@ fn taken_from(material: &mut Material, source: &Source) -> (String, String, Vec<
 
 /// One document of several is the one that a sentence was taken from.
 pub(super) fn best_answer(material: &mut Material, making: &mut Making) -> Result<()> {
-    for count in [2, 8, 32] {
+    for count in material.feasible(3, [2, 8, 32]) {
         for _ in 0..QUESTIONS {
             let chosen = material.several_with(3, count)?;
             let source = material.sources[chosen[0]].clone();
@@ -70,7 +70,7 @@ fn asked_of(text: String, group: String, candidates: Vec<usize>) -> Asked {
 
 /// Sentences under their document's name; one of the right name is wanted for a sentence without.
 pub(super) fn demonstrations(material: &mut Material, making: &mut Making) -> Result<()> {
-    for labels in [4, 16, 64] {
+    for labels in material.feasible(EXAMPLES + 1, [4, 16, 64]) {
         let chosen = material.several_with(EXAMPLES + 1, labels)?;
         let (mut documents, mut asked) = (Vec::new(), Vec::new());
         for n in chosen {

@@ -71,6 +71,13 @@ impl Material {
         Ok(fit)
     }
 
+    /// Those numbers of documents, smallest first, for which there are enough with so many sentences; the smallest in
+    /// any case, so that its error says what is missing.
+    pub(super) fn feasible(&self, sentences: usize, counts: [usize; 3]) -> Vec<usize> {
+        let there = self.sources.iter().filter(|s| s.sentences.len() >= sentences).count();
+        (0..).zip(counts).filter(|(n, count)| *n == 0 || *count <= there).map(|(_, count)| count).collect()
+    }
+
     /// Sentences of documents as they follow, up to a length in tokens, roughly.
     pub(super) fn haystack(&mut self, tokens: usize) -> Result<Vec<String>> {
         let first = self.one_with(1)?;

@@ -34,7 +34,7 @@ pub(super) fn parts(material: &mut Material, making: &mut Making) -> Result<()> 
 
 /// Documents cut into pieces and interleaved, each in its own order; the question is of one of them.
 pub(super) fn knots(material: &mut Material, making: &mut Making) -> Result<()> {
-    for count in [2, 4, 8] {
+    for count in material.feasible(PIECE, [2, 4, 8]) {
         for _ in 0..QUESTIONS {
             let chosen = material.several_with(PIECE, count)?;
             let asked = chosen.iter().flat_map(|n| &material.sources[*n].sentences).find_map(|s| number_in(s));

@@ -35,11 +35,25 @@ pub(super) fn find(args: &EvalArgs) -> Result<Vec<Source>> {
     if args.suite.is_empty() {
         return Ok(folders(&args.data, &args.sets)?.into_iter().map(Source::Folder).collect());
     }
-    let suites: Vec<Suite> = match args.suite.as_slice() {
-        [all] if all == "all" => Suite::ALL.to_vec(),
-        names => names.iter().map(|name| name.parse().map_err(usage)).collect::<Result<_>>()?,
+    let all = args.suite == ["all"];
+    let mut suites: Vec<Suite> = match all {
+        true => Suite::ALL.to_vec(),
+        false => args.suite.iter().map(|name| name.parse().map_err(usage)).collect::<Result<_>>()?,
     };
     let documents = Arc::new(documents(&args.data)?);
+    if all {
+        // A suite that was named must be made; of all, those that can be.
+        suites.retain(|suite| match suite.generate(&documents, args.seed) {
+            Ok(_) => true,
+            Err(e) => {
+                crate::say!("{suite} left out: {e}");
+                false
+            }
+        });
+    }
+    if suites.is_empty() {
+        return Err(Failure::Other("--data: too little text for any suite".into()));
+    }
     Ok(suites.into_iter().map(|suite| Source::Suite(suite, documents.clone())).collect())
 }
 
