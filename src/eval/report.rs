@@ -206,6 +206,8 @@ fn shown(interval: &Interval) -> String {
     format!("{:.1} [{:.0}, {:.0}]", percent(interval.mean), percent(interval.low), percent(interval.high))
 }
 
+const WORDS: &str = "words of evidence kept";
+
 type Lines = Vec<(System, Vec<Interval>)>;
 
 /// The measures for which a set has labels.
@@ -215,7 +217,7 @@ fn measures(set: &SetResult) -> Vec<(&'static str, Lines)> {
         ("answer kept", |b| b.answer_kept),
         ("evidence kept", |b| b.evidence_kept),
         ("all evidence kept", |b| b.all_evidence_kept),
-        ("words of evidence kept", |b| b.evidence_words),
+        (WORDS, |b| b.evidence_words),
         ("nine tenths used", |b| b.filled),
     ];
     let lines = |get: Measure| -> Lines {
@@ -223,8 +225,12 @@ fn measures(set: &SetResult) -> Vec<(&'static str, Lines)> {
         set.systems.iter().map(of).collect()
     };
     let measured = all.into_iter().map(|(name, get)| (name, lines(get)));
+    let known = |get: Measure| set.systems.iter().flat_map(|r| &r.budgets).map(move |b| get(b).mean);
+    // Words say more than whole pieces of evidence only where those are longer than the budget.
+    let is_short = known(all[1].1).zip(known(all[3].1)).all(|(whole, words)| words - whole < 0.05);
     let mut measured: Vec<(&str, Lines)> =
         measured.filter(|(_, lines)| lines.iter().any(|(_, i)| i.iter().any(|i| i.n > 0))).collect();
+    measured.retain(|(name, _)| !(is_short && *name == WORDS));
     // How full contexts are is of interest where nothing else is known of them.
     if measured.len() > 1 {
         measured.pop();

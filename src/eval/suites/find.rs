@@ -13,12 +13,10 @@ const EXAMPLES: usize = 3;
 
 /// A sentence and what is left of its document: the inverse cloze task (Lee, Chang and Toutanova, "Latent Retrieval
 /// for Weakly Supervised Open Domain Question Answering", ACL 2019).
-fn taken_from(material: &mut Material, source: &Source) -> (String, String, Vec<String>) {
-    let mut rest = source.sentences.clone();
-    let asked = rest.remove(material.random.below(rest.len()));
-    rest.retain(|s| *s != asked);
-    let next = material.random.below(rest.len());
-    (asked, rest[next].clone(), rest)
+fn taken_from(material: &mut Material, sentences: &[String]) -> (String, Vec<String>) {
+    let asked = sentences[material.random.below(sentences.len())].clone();
+    let rest = sentences.iter().filter(|s| **s != asked).cloned().collect();
+    (asked, rest)
 }
 
 /// One document of several is the one that a sentence was taken from.
@@ -27,7 +25,7 @@ pub(super) fn best_answer(material: &mut Material, making: &mut Making) -> Resul
         for _ in 0..QUESTIONS {
             let chosen = material.several_with(3, count)?;
             let source = material.sources[chosen[0]].clone();
-            let (text, _, rest) = taken_from(material, &source);
+            let (text, rest) = taken_from(material, &source.sentences);
             let mut documents = vec![making.document("", &rest)?];
             for other in &chosen[1..] {
                 documents.push(making.document("", &material.sources[*other].sentences)?);
@@ -41,13 +39,9 @@ pub(super) fn best_answer(material: &mut Material, making: &mut Making) -> Resul
 /// One of several documents of a length is the one that a sentence was taken from.
 pub(super) fn lengths(material: &mut Material, making: &mut Making) -> Result<()> {
     for length in [128, 512, 2_048] {
-        let mut texts = Vec::with_capacity(PEERS);
-        for _ in 0..PEERS {
-            texts.push(Source { title: String::new(), sentences: material.haystack(length)? });
-        }
         let (mut asked, mut documents) = (Vec::new(), Vec::new());
-        for source in texts.iter().filter(|s| s.sentences.len() > 2) {
-            let (text, _, rest) = taken_from(material, source);
+        for sentences in material.stretches(length, PEERS)?.into_iter().filter(|s| s.len() > 2) {
+            let (text, rest) = taken_from(material, &sentences);
             let place = making.document("", &rest)?;
             documents.push(place);
             asked.push((text, place));

@@ -92,6 +92,27 @@ impl Material {
         Err(too_little(&format!("{tokens} tokens of text are needed")))
     }
 
+    /// Stretches of text of one length in tokens, roughly, that share no sentence: at most so many, at least two.
+    pub(super) fn stretches(&self, tokens: usize, most: usize) -> Result<Vec<Vec<String>>> {
+        let mut out: Vec<Vec<String>> = Vec::new();
+        let (mut stretch, mut bytes) = (Vec::new(), 0);
+        for sentence in self.sources.iter().flat_map(|s| &s.sentences) {
+            bytes += sentence.len() + 1;
+            stretch.push(sentence.clone());
+            if bytes >= tokens * TOKEN_BYTES {
+                out.push(std::mem::take(&mut stretch));
+                bytes = 0;
+            }
+            if out.len() == most {
+                break;
+            }
+        }
+        match out.len() {
+            0 | 1 => Err(too_little(&format!("two texts of {tokens} tokens are needed"))),
+            _ => Ok(out),
+        }
+    }
+
     /// A name that nobody has.
     pub(super) fn name(&mut self) -> String {
         const SYLLABLES: [&str; 20] = [
