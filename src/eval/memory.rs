@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
 
 use crate::deadline::Deadline;
 use crate::encode::{Encoder, Fingerprint, PackedVector, Priority, Vector};
@@ -38,7 +38,12 @@ impl RememberingEncoder {
         let name = blake3::hash(inner.fingerprint().0.as_bytes()).to_hex();
         let path = folder.join(format!("vectors-{}.redb", &name[..16]));
         let refuse = |e: &dyn std::fmt::Display| Error::Store { path: path.clone(), reason: e.to_string() };
-        let file = Database::create(&path).map_err(|e| refuse(&e))?;
+        let file = Database::create(&path).map_err(|e| match e {
+            DatabaseError::DatabaseAlreadyOpen => {
+                refuse(&"another eval has it open: wait for it, or use --vectors DIR")
+            }
+            e => refuse(&e),
+        })?;
         let begin = file.begin_write().map_err(|e| refuse(&e))?;
         begin.open_table(VECTORS).map_err(|e| refuse(&e))?;
         begin.commit().map_err(|e| refuse(&e))?;
