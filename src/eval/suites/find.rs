@@ -95,9 +95,10 @@ pub(super) struct Numbered {
     pub(super) sentence: String,
 }
 
-/// The first number of two digits and more that stands by itself.
+/// The first number of two digits and more that is no part of a name; scripts without spaces may touch it.
 pub(super) fn number_in(sentence: &str) -> Option<Numbered> {
-    let words = sentence.split(|c: char| !c.is_alphanumeric());
+    let joins = |c: char| c.is_ascii_alphanumeric() || c.is_alphabetic() && u32::from(c) < 0x0E00;
+    let words = sentence.split(|c| !joins(c));
     let number = words.into_iter().find(|w| w.len() > 1 && w.bytes().all(|b| b.is_ascii_digit()))?;
     let start = number.as_ptr() as usize - sentence.as_ptr() as usize;
     let (before, after) = (&sentence[..start], &sentence[start + number.len()..]);
@@ -154,4 +155,18 @@ pub(super) fn any_question(material: &mut Material, making: &mut Making) -> Resu
         making.ask(Asked { text, group, answers, evidence, gold, candidates: None });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_in_any_script() {
+        let of = |text: &str| number_in(text).map(|n| (n.number, n.question));
+        let (number, question) = of("北京大学创建于1898年。").unwrap();
+        assert_eq!((number.as_str(), question.as_str()), ("1898", "Which number is left out? 北京大学创建于...年。"));
+        assert_eq!(of("Part AB12 and utf8, in 1650.").unwrap().0, "1650");
+        assert!(of("Only 7 of éa12 remain.").is_none());
+    }
 }
