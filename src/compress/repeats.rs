@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::fit::{Piece, Place};
+use crate::fit::{Piece, Repeat};
 use crate::index::terms;
 
 /// Shorter blocks ("Yes, I agree.") mean something else in every place.
@@ -17,21 +17,17 @@ pub(super) fn said_once(pieces: Vec<Piece>) -> Vec<Piece> {
     let mut best: HashMap<u128, usize> = HashMap::new();
     let keys: Vec<Option<u128>> = pieces.iter().map(key).collect();
     for (n, key) in keys.iter().enumerate().filter_map(|(n, key)| Some((n, (*key)?))) {
-        let rank = |n: usize| (pieces[n].first, pieces[n].score);
-        best.entry(key)
-            .and_modify(|b| {
-                if rank(n).0.cmp(&rank(*b).0).then(rank(n).1.total_cmp(&rank(*b).1)).is_gt() {
-                    *b = n;
-                }
-            })
-            .or_insert(n);
+        let best = best.entry(key).or_insert(n);
+        if pieces[n].by_score(&pieces[*best]).is_gt() {
+            *best = n;
+        }
     }
-    let mut repeats: HashMap<usize, Vec<Place>> = HashMap::new();
+    let mut repeats: HashMap<usize, Vec<Repeat>> = HashMap::new();
     let mut out = Vec::with_capacity(pieces.len());
     for (n, piece) in pieces.into_iter().enumerate() {
         match keys[n].and_then(|key| best.get(&key)) {
             Some(best) if *best != n => {
-                repeats.entry(*best).or_default().push(Place { source: piece.source, span: piece.span });
+                repeats.entry(*best).or_default().push(Repeat { source: piece.source, span: piece.span });
             }
             _ => out.push((n, piece)),
         }
@@ -43,11 +39,17 @@ pub(super) fn said_once(pieces: Vec<Piece>) -> Vec<Piece> {
 /// The same for pieces that say the same; nothing for what is too short to tell.
 fn key(piece: &Piece) -> Option<u128> {
     let mut hash = blake3::Hasher::new();
-    let mut words = 0;
+    let (mut words, mut lower) = (0, String::new());
     for text in [&piece.text].into_iter().chain(piece.context.iter().map(|q| &q.text)) {
         terms::words(text, &mut |word| {
             words += 1;
-            let lower = if word.is_ascii() { word.to_ascii_lowercase() } else { word.to_lowercase() };
+            if word.is_ascii() {
+                lower.clear();
+                lower.push_str(word);
+                lower.make_ascii_lowercase();
+            } else {
+                lower = word.to_lowercase();
+            }
             hash.update(lower.as_bytes());
             hash.update(&[0]);
         });
@@ -92,8 +94,8 @@ mod tests {
         assert_eq!(
             once[1].repeats,
             [
-                Place { source: 0, span: Span::new(0, text.len()) },
-                Place { source: 2, span: Span::new(3, 3 + text.len()) }
+                Repeat { source: 0, span: Span::new(0, text.len()) },
+                Repeat { source: 2, span: Span::new(3, 3 + text.len()) }
             ]
         );
     }

@@ -24,7 +24,16 @@ mod system;
 mod trust;
 pub mod tune;
 
+use crate::error::{Error, Result};
 pub use memory::RememberingEncoder;
 pub use prepare::PreparedSet;
 pub use run::{Plan, SetResult, SystemResult, run};
 pub use system::System;
+
+/// The thing of this name; the error names them all.
+fn one_of<T: Copy>(field: &'static str, all: &[T], name: fn(T) -> &'static str, asked: &str) -> Result<T> {
+    all.iter().copied().find(|thing| name(*thing) == asked).ok_or_else(|| {
+        let known: Vec<&str> = all.iter().map(|thing| name(*thing)).collect();
+        Error::invalid(field, format!("{asked:?}: use one of {}", known.join(", ")))
+    })
+}

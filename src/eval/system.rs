@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::one_of;
 use crate::error::{Error, Result};
 
 /// A way to make contexts.
@@ -78,9 +79,6 @@ impl FromStr for System {
     type Err = Error;
 
     fn from_str(s: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|system| system.name() == s).ok_or_else(|| {
-            let known: Vec<&str> = Self::ALL.iter().map(|system| system.name()).collect();
-            Error::invalid("system", format!("{s:?}: use one of {}", known.join(", ")))
-        })
+        one_of("system", &Self::ALL, Self::name, s)
     }
 }

@@ -6,6 +6,7 @@
 mod render;
 mod select;
 
+use std::cmp::Ordering;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -125,12 +126,20 @@ pub struct Piece {
     /// Kept before all others, whatever its score.
     pub first: bool,
     /// Where else the same is said.
-    pub repeats: Vec<Place>,
+    pub repeats: Vec<Repeat>,
 }
 
-/// Bytes of a document.
+impl Piece {
+    /// Which of two is kept first: the greater one.
+    #[must_use]
+    pub fn by_score(&self, other: &Self) -> Ordering {
+        self.first.cmp(&other.first).then(self.score.total_cmp(&other.score))
+    }
+}
+
+/// Bytes of a document that say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Repeat {
     /// Which of the sources.
     pub source: usize,
     /// The bytes.

@@ -144,8 +144,8 @@ impl Layout<'_> {
     }
 
     fn also_in(&self, run: &Run<'_>) -> Vec<(Source, Span)> {
-        let places = run.pieces.iter().flat_map(|p| &p.repeats);
-        places.map(|place| (self.sources[place.source].clone(), place.span)).collect()
+        let repeats = run.pieces.iter().flat_map(|p| &p.repeats);
+        repeats.map(|repeat| (self.sources[repeat.source].clone(), repeat.span)).collect()
     }
 
     /// Whether a piece directly follows the one before it: blocks in between may be no pieces.

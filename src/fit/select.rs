@@ -74,8 +74,7 @@ impl<'a> Selection<'a> {
     fn new(layout: &'a Layout<'a>, budget: &'a Budget) -> Self {
         let mut by_score: Vec<usize> = (0..layout.pieces.len()).collect();
         // Stable: equal scores stay in the order of documents and spans.
-        let key = |n: usize| (layout.pieces[n].first, layout.pieces[n].score);
-        by_score.sort_by(|a, b| key(*b).0.cmp(&key(*a).0).then(key(*b).1.total_cmp(&key(*a).1)));
+        by_score.sort_by(|a, b| layout.pieces[*b].by_score(&layout.pieces[*a]));
         Self {
             layout,
             budget,

@@ -13,6 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::data::Set;
+use super::one_of;
 use crate::document::Document;
 use crate::error::{Error, Result};
 use making::{Making, Material};
@@ -109,10 +110,7 @@ impl FromStr for Suite {
     type Err = Error;
 
     fn from_str(s: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|suite| suite.name() == s).ok_or_else(|| {
-            let known: Vec<&str> = Self::ALL.iter().map(|suite| suite.name()).collect();
-            Error::invalid("suite", format!("{s:?}: use one of {}", known.join(", ")))
-        })
+        one_of("suite", &Self::ALL, Self::name, s)
     }
 }
 

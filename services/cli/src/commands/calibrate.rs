@@ -29,11 +29,8 @@ pub(crate) fn run(global: &Global, args: &CalibrateArgs) -> Result {
         (None, None) => return Err(Failure::Usage("a model of the hub: say with --out where to write".into())),
     };
     let mut sets = Vec::new();
-    for folder in folders(&args.data, &args.sets)? {
-        let mut set = Set::load(&folder)?;
-        if let Some(questions) = args.questions {
-            set.sample(questions, args.seed);
-        }
+    for source in folders(&args.data, &args.sets)? {
+        let set = source.load(args.questions, args.seed)?;
         match set.questions.iter().any(|q| !q.gold.is_empty()) {
             true => sets.push(set),
             false => crate::say!("{}: no question names its gold documents; left out", set.name),

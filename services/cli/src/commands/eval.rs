@@ -53,9 +53,9 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
         sets: Vec::new(),
     };
     if let Some(path) = &args.tune {
-        report.sets = tuned(&sources, args, &plan, &encoder, path)?;
+        report.sets = tuned(sources, args, &plan, &encoder, path)?;
     } else {
-        for source in &sources {
+        for source in sources {
             let prepared = prepared(source, args, &plan, &encoder)?;
             report.sets.push(asked(&prepared, &plan, &encoder)?);
         }
@@ -95,13 +95,13 @@ fn model(args: &EvalArgs) -> Result<Model> {
 
 /// Learns a model from all sets but one and asks that one, for each; then writes the model of all.
 fn tuned(
-    sources: &[sets::Source],
+    sources: Vec<sets::Source>,
     args: &EvalArgs,
     plan: &Plan,
     encoder: &RememberingEncoder,
     path: &Path,
 ) -> Result<Vec<SetResult>> {
-    let sets = sources.iter().map(|source| prepared(source, args, plan, encoder)).collect::<Result<Vec<_>>>()?;
+    let sets = sources.into_iter().map(|source| prepared(source, args, plan, encoder)).collect::<Result<Vec<_>>>()?;
     let examples: Vec<Vec<tune::Example>> =
         sets.iter().map(|set| tune::examples(set, encoder)).collect::<std::result::Result<_, _>>()?;
     let mut out = Vec::new();
@@ -117,11 +117,8 @@ fn tuned(
     Ok(out)
 }
 
-fn prepared(source: &sets::Source, args: &EvalArgs, plan: &Plan, encoder: &RememberingEncoder) -> Result<PreparedSet> {
-    let mut set = source.load(args.seed)?;
-    if let Some(questions) = args.questions {
-        set.sample(questions, args.seed);
-    }
+fn prepared(source: sets::Source, args: &EvalArgs, plan: &Plan, encoder: &RememberingEncoder) -> Result<PreparedSet> {
+    let set = source.load(args.questions, args.seed)?;
     let bytes = set.documents.iter().map(|d| d.content.len() as u64).sum();
     let bar = progress::bytes(&format!("encode {}", set.name), bytes);
     let mut settings = settings_for(encoder, BlockVectors::Separate);

@@ -1,7 +1,6 @@
 //! Where sets come from: folders with labels, or suites made of any documents.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tamis::document::{Content, Document, Metadata};
 use tamis::eval::data::{self, Set};
@@ -17,44 +16,48 @@ use crate::failure::{Failure, Result};
 pub(crate) enum Source {
     /// A folder with documents, questions and labels.
     Folder(PathBuf),
-    /// A suite to be made of documents.
-    Suite(Suite, Arc<Vec<Document>>),
+    /// A set that was made of documents.
+    Made(Set),
 }
 
 impl Source {
-    pub(super) fn load(&self, seed: u64) -> Result<Set> {
-        Ok(match self {
-            Self::Folder(folder) => Set::load(folder)?,
-            Self::Suite(suite, documents) => suite.generate(documents, seed)?,
-        })
+    /// The set, or so many of its questions.
+    pub(crate) fn load(self, questions: Option<usize>, seed: u64) -> Result<Set> {
+        let mut set = match self {
+            Self::Folder(folder) => Set::load(&folder)?,
+            Self::Made(set) => set,
+        };
+        if let Some(questions) = questions {
+            set.sample(questions, seed);
+        }
+        Ok(set)
     }
 }
 
 /// The sets that the arguments name.
 pub(super) fn find(args: &EvalArgs) -> Result<Vec<Source>> {
     if args.suite.is_empty() {
-        return Ok(folders(&args.data, &args.sets)?.into_iter().map(Source::Folder).collect());
+        return folders(&args.data, &args.sets);
     }
     let all = args.suite == ["all"];
-    let mut suites: Vec<Suite> = match all {
+    let suites: Vec<Suite> = match all {
         true => Suite::ALL.to_vec(),
         false => args.suite.iter().map(|name| name.parse().map_err(usage)).collect::<Result<_>>()?,
     };
-    let documents = Arc::new(documents(&args.data)?);
-    if all {
-        // A suite that was named must be made; of all, those that can be.
-        suites.retain(|suite| match suite.generate(&documents, args.seed) {
-            Ok(_) => true,
-            Err(e) => {
-                crate::say!("{suite} left out: {e}");
-                false
-            }
-        });
+    let documents = documents(&args.data)?;
+    let mut made = Vec::new();
+    for suite in suites {
+        match suite.generate(&documents, args.seed) {
+            Ok(set) => made.push(Source::Made(set)),
+            // A suite that was named must be made; of all, those that can be.
+            Err(e) if all => crate::say!("{suite} left out: {e}"),
+            Err(e) => return Err(e.into()),
+        }
     }
-    if suites.is_empty() {
-        return Err(Failure::Other("--data: too little text for any suite".into()));
+    match made.is_empty() {
+        true => Err(Failure::Other("--data: too little text for any suite".into())),
+        false => Ok(made),
     }
-    Ok(suites.into_iter().map(|suite| Source::Suite(suite, documents.clone())).collect())
 }
 
 /// The documents of folders with a corpus, and of files.
@@ -96,7 +99,7 @@ fn file(path: &Path) -> Result<Option<Document>> {
 }
 
 /// The folders that hold sets: those named, or every one inside them that does.
-pub(crate) fn folders(data: &[PathBuf], sets: &[String]) -> Result<Vec<PathBuf>> {
+pub(crate) fn folders(data: &[PathBuf], sets: &[String]) -> Result<Vec<Source>> {
     let holds = |folder: &Path| ["queries.jsonl", "queries.jsonl.gz"].iter().any(|f| folder.join(f).is_file());
     let mut out = Vec::new();
     for named in data {
@@ -117,6 +120,6 @@ pub(crate) fn folders(data: &[PathBuf], sets: &[String]) -> Result<Vec<PathBuf>>
     out.retain(wanted);
     match out.is_empty() {
         true => Err(Failure::Other("no set found: a set is a folder with queries.jsonl and corpus.jsonl".into())),
-        false => Ok(out),
+        false => Ok(out.into_iter().map(Source::Folder).collect()),
     }
 }
