@@ -115,6 +115,9 @@ pub enum Error {
     /// ONNX Runtime refused to load or run a graph.
     #[error("encoder: {0}")]
     Encoder(String),
+    /// The same of a reader's graph, or its tokenizer refused a text.
+    #[error("reader: {0}")]
+    Reader(String),
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {

@@ -42,6 +42,8 @@ pub mod ingest;
 pub mod models;
 pub mod onnx;
 pub mod rank;
+pub mod read;
+pub mod runtime;
 pub mod span;
 pub mod split;
 pub mod tokenize;

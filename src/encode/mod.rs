@@ -3,10 +3,7 @@
 //! [`OnnxEncoder`] runs a transformer through `fastembed` on ONNX Runtime, one text per run on a pool of
 //! single-threaded sessions, so that a vector never depends on what else was encoded at the time.
 
-mod engine;
 mod onnx;
-mod pool;
-mod precision;
 mod settings;
 mod vector;
 
@@ -16,22 +13,13 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub use onnx::OnnxEncoder;
-pub use precision::Precision;
 pub use settings::{EncoderSettings, ModelChoice, Pooling};
 pub(crate) use vector::dot;
 pub use vector::{PackedVector, Vector};
 
 use crate::deadline::Deadline;
 use crate::error::Result;
-
-/// Who waits for a vector: a question goes before documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Priority {
-    /// A request is waiting.
-    Query,
-    /// Documents being ingested.
-    Ingest,
-}
+pub use crate::runtime::{Precision, Priority};
 
 /// Everything that decides what a vector means: weights, tokenizer, temperature, pooling, length,
 /// prefixes and precision. Vectors with different fingerprints never meet.

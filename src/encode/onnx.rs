@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use fastembed::{OutputKey, QuantizationMode, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel};
 use tokenizers::Tokenizer;
 
-use super::pool::Pool;
-use super::{Encoder, EncoderSettings, Fingerprint, Pooling, Precision, Priority, Vector, engine};
+use super::{Encoder, EncoderSettings, Fingerprint, Pooling, Precision, Priority, Vector};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::models::{Cache, Progress, sha256};
 use crate::onnx::{WeightPrecision, set_temperature, write_bert};
+use crate::runtime::{Pool, Runtime};
 use files::{ModelFiles, Network};
 
 /// Tokens that the tokenizer adds around a text: `[CLS]` and `[SEP]`.
@@ -79,10 +79,10 @@ impl OnnxEncoder {
         };
         let dimension = files.shape.hidden_size;
         let tokenizer_files = files.into_tokenizer_files();
+        let runtime = Runtime::load(precision, cache, progress)?;
         let mut sessions = Vec::with_capacity(settings.sessions);
         for _ in 0..settings.sessions {
-            let options = engine::options(precision, max_length, cache, progress)?;
-            sessions.push(open_session(&graph, &tokenizer_files, pooling, precision, options)?);
+            sessions.push(open_session(&graph, &tokenizer_files, pooling, precision, runtime.options(max_length))?);
         }
         Ok(Self {
             fingerprint,

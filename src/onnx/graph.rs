@@ -37,6 +37,11 @@ impl GraphWriter {
         self.tensor(name, dims, DataType::Int8, raw)
     }
 
+    /// An unsigned byte.
+    pub(super) fn unsigned_byte(&mut self, name: &str, value: u8) -> String {
+        self.tensor(name, &[], DataType::Uint8, vec![value])
+    }
+
     fn tensor(&mut self, name: &str, dims: &[usize], kind: DataType, raw: Vec<u8>) -> String {
         self.graph.initializer.push(TensorProto {
             name: Some(name.to_owned()),

@@ -1,11 +1,15 @@
-//! ONNX graphs as protobuf: writing the encoder's graph from weights, and setting the attention
+//! ONNX graphs as protobuf: writing the graphs of encoder and reader from weights, and setting the attention
 //! temperature of a graph that somebody else wrote.
 
 mod bert;
 mod graph;
+mod llama;
+mod product;
 mod temperature;
 
 pub use bert::{BertShape, WeightPrecision, write_bert};
+pub use llama::{Head, LlamaShape, Signal, Weights, write_llama};
+pub use product::Product;
 pub use temperature::set_temperature;
 
 /// Message types generated from `onnx.proto`.

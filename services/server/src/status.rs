@@ -32,6 +32,7 @@ fn classify(error: &Error) -> (Code, &'static str, Option<&'static str>) {
         Error::Store { .. } => (Code::Internal, "STORE", None),
         Error::Model { .. } => (Code::FailedPrecondition, "MODEL", None),
         Error::Encoder(_) => (Code::Internal, "ENCODER", None),
+        Error::Reader(_) => (Code::Internal, "READER", None),
         Error::Io { .. } => (Code::Internal, "IO", None),
         Error::Cancelled => (Code::Cancelled, "CANCELLED", None),
         Error::DeadlineExceeded { .. } => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED", None),

@@ -2,10 +2,17 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::Priority;
+/// Who waits for a session: a question goes before documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// A request is waiting.
+    Query,
+    /// Documents being ingested.
+    Ingest,
+}
 
 /// Hands out sessions one at a time.
-pub(super) struct Pool<S> {
+pub(crate) struct Pool<S> {
     state: Mutex<State<S>>,
     returned: Condvar,
     size: usize,
@@ -18,17 +25,17 @@ struct State<S> {
 }
 
 impl<S> Pool<S> {
-    pub(super) fn new(sessions: Vec<S>) -> Self {
+    pub(crate) fn new(sessions: Vec<S>) -> Self {
         let size = sessions.len();
         Self { state: Mutex::new(State { idle: sessions, questions: 0 }), returned: Condvar::new(), size }
     }
 
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.size
     }
 
     /// Waits for a session, runs `work` with it, and takes it back, also if `work` panics.
-    pub(super) fn with<R>(&self, priority: Priority, work: impl FnOnce(&mut S) -> R) -> R {
+    pub(crate) fn with<R>(&self, priority: Priority, work: impl FnOnce(&mut S) -> R) -> R {
         let mut lease = Lease { pool: self, session: Some(self.take(priority)) };
         match lease.session.as_mut() {
             Some(session) => work(session),

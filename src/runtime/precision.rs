@@ -1,11 +1,11 @@
-//! Which arithmetic the encoder computes in.
+//! Which arithmetic networks compute in.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// Arithmetic of the encoder's matrix products.
+/// Arithmetic of the matrix products.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// bf16 where the CPU computes in it, else int8.

@@ -1,0 +1,108 @@
+//! Readers: what sees passage and question together.
+//!
+//! A small causal language model reads `title, passage, question` once. Two things can be heard from one pass:
+//! where its attention goes (InfiniRetri, arXiv 2502.12962: what is looked up stands where the question looks), and
+//! how certain it is of what comes next (XL3M, arXiv 2405.17755: a passage that answers makes the next token
+//! certain). A request names one of them, and nothing beyond it is computed.
+
+mod gguf;
+mod language;
+mod tokens;
+
+use std::ops::Range;
+
+pub use gguf::Gguf;
+pub use language::{LanguageReader, ReaderSettings};
+
+use crate::deadline::Deadline;
+use crate::encode::Fingerprint;
+use crate::error::Result;
+use crate::onnx::Head;
+
+/// What is read: a passage, and the question to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// The title of its document; may be empty.
+    pub title: &'a str,
+    /// The passage.
+    pub text: &'a str,
+    /// The question.
+    pub question: &'a str,
+}
+
+/// From where the attention is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// The last token, from which the answer would begin.
+    Last,
+    /// Every token from the question's first one on.
+    Question,
+}
+
+/// Attention to the passage, of the heads that are listened to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attention {
+    /// The passage's tokens, as bytes of its text.
+    pub tokens: Vec<Range<usize>>,
+    /// The heads, in the order of their layers.
+    pub heads: Vec<Head>,
+    /// For every head and every row, one after the other, the share of attention each token gets: at most 1
+    /// together, the rest goes to title, question and template.
+    pub shares: Vec<f32>,
+    /// Rows of a head.
+    pub rows: usize,
+    /// Tokens that were read, template and question included.
+    pub read: usize,
+}
+
+impl Attention {
+    /// A head's shares from one of its rows, one for every token.
+    #[must_use]
+    pub fn of(&self, head: usize, row: usize) -> &[f32] {
+        let from = (head * self.rows + row) * self.tokens.len();
+        self.shares.get(from..from + self.tokens.len()).unwrap_or_default()
+    }
+}
+
+/// How certain the reader is. Natural logarithms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Certainty {
+    /// Entropy of the token after the last one (XL3M, section 3): small where the passage answers.
+    pub entropy: f32,
+    /// Mean negative log-likelihood of the question's tokens given the passage (LongLLMLingua, arXiv 2310.06839,
+    /// section 4.1): small where the passage is about the question.
+    pub question: f32,
+    /// Negative log-likelihood of every token of the passage, with its bytes (SirLLM, arXiv 2405.12528): large where it
+    /// says what could not be guessed.
+    pub tokens: Vec<(Range<usize>, f32)>,
+    /// Tokens that were read, template and question included.
+    pub read: usize,
+}
+
+/// A reader: one pass over passage and question.
+pub trait Reader: Send + Sync {
+    /// What its signals mean: weights, tokenizer, template, heads and precision.
+    fn fingerprint(&self) -> &Fingerprint;
+
+    /// Most tokens of one pass.
+    fn window(&self) -> usize;
+
+    /// Tokens of one pass over this.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Reader`] where the tokenizer refuses the text.
+    fn count_tokens(&self, reading: &Reading<'_>) -> Result<usize>;
+
+    /// Where its attention goes.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::LimitExceeded`] for what is longer than the window, [`crate::error::Error::Reader`], the
+    /// deadline's.
+    fn attention(&self, reading: &Reading<'_>, rows: Rows, deadline: &Deadline) -> Result<Attention>;
+
+    /// How certain it is.
+    ///
+    /// # Errors
+    /// As for [`Self::attention`].
+    fn certainty(&self, reading: &Reading<'_>, deadline: &Deadline) -> Result<Certainty>;
+}
