@@ -10,6 +10,7 @@ use super::bootstrap::{self, Interval, Random};
 use super::data::Question as Labelled;
 use super::measure::{self, Kept};
 use super::prepare::{PreparedSet, in_parallel};
+use super::sentences::Counts;
 use super::system::System;
 use super::{passages, sentences, trust};
 use crate::compress::{self, Shape, Stats};
@@ -163,8 +164,10 @@ pub fn run(
     }
     let questions = &prepared.set.questions;
     let numbered: Vec<(usize, &Labelled)> = questions.iter().enumerate().collect();
+    let takes_sentences = plan.systems.iter().any(|s| s.takes_sentences());
+    let counts = takes_sentences.then(|| Counts::of(prepared, plan.tokenizer.as_ref()));
     let rows: Vec<Row> = in_parallel(&numbered, &|(n, question)| {
-        let row = row(prepared, encoder, plan, *n as u64, question);
+        let row = row(prepared, encoder, plan, counts.as_ref(), *n as u64, question);
         progress();
         row
     })?;
@@ -178,7 +181,14 @@ pub fn run(
     })
 }
 
-fn row(prepared: &PreparedSet, encoder: &dyn Encoder, plan: &Plan, n: u64, labelled: &Labelled) -> Result<Row> {
+fn row(
+    prepared: &PreparedSet,
+    encoder: &dyn Encoder,
+    plan: &Plan,
+    counts: Option<&Counts>,
+    n: u64,
+    labelled: &Labelled,
+) -> Result<Row> {
     let deadline = Deadline::none();
     let start = Instant::now();
     let question = Question::new(&labelled.text, encoder, &deadline)?;
@@ -186,7 +196,8 @@ fn row(prepared: &PreparedSet, encoder: &dyn Encoder, plan: &Plan, n: u64, label
     let tokens = encoder.count_tokens(&labelled.text);
     let mut row = Row { answers: Vec::new(), ranked: Vec::new(), tokens };
     for system in &plan.systems {
-        let mut asked = Asked { prepared, plan, labelled, question: &question, seed: plan.seed.wrapping_add(n) };
+        let mut asked =
+            Asked { prepared, plan, counts, labelled, question: &question, seed: plan.seed.wrapping_add(n) };
         let order = asked.ranking(*system, &deadline)?;
         let mut answers = Vec::with_capacity(plan.budgets.len());
         for budget in &plan.budgets {
@@ -221,6 +232,7 @@ fn documents_of(ranked: &[SegmentId]) -> Vec<usize> {
 struct Asked<'a> {
     prepared: &'a PreparedSet,
     plan: &'a Plan,
+    counts: Option<&'a Counts>,
     labelled: &'a Labelled,
     question: &'a Question,
     seed: u64,
@@ -270,7 +282,8 @@ impl Asked<'_> {
             Random::new(self.seed).shuffle(candidates);
         }
         let query = self.question.vector.pack();
-        Ok(made(sentences::context(self.prepared, candidates.as_deref(), &query, by, budget, tokenizer)))
+        let Some(counts) = self.counts else { return Ok(Made::default()) };
+        Ok(made(sentences::context(self.prepared, candidates.as_deref(), &query, by, budget, tokenizer, counts)))
     }
 
     /// As the server does it.

@@ -28,6 +28,21 @@ struct Choice<'a> {
     score: f32,
 }
 
+/// Tokens of every encoded block of every document, counted once: where no sentence fits what is left of a budget,
+/// all are tried.
+pub(super) struct Counts(Vec<Vec<u32>>);
+
+impl Counts {
+    pub(super) fn of(prepared: &PreparedSet, tokenizer: &dyn TokenCounter) -> Self {
+        let count = |document: usize| encoded(prepared, document).map(|(text, _)| tokenizer.count(text).0).collect();
+        Self((0..prepared.segments.len()).map(count).collect())
+    }
+
+    fn get(&self, choice: &Choice<'_>) -> u32 {
+        self.0.get(choice.document).and_then(|blocks| blocks.get(choice.place)).copied().unwrap_or(u32::MAX - 1)
+    }
+}
+
 /// Takes the best blocks that fit and writes them by document, each under its title.
 pub(super) fn context(
     prepared: &PreparedSet,
@@ -36,6 +51,7 @@ pub(super) fn context(
     by: By,
     budget: u32,
     tokenizer: &dyn TokenCounter,
+    counts: &Counts,
 ) -> String {
     let mut choices = choices(prepared, candidates, query, by);
     if let By::Random(seed) = by {
@@ -47,9 +63,12 @@ pub(super) fn context(
     let title = |document: usize| prepared.set.documents[document].title.as_str();
     let mut kept: BTreeMap<usize, BTreeMap<usize, &str>> = BTreeMap::new();
     let mut taken = Vec::new();
-    let mut total = 0;
+    let mut total: u32 = 0;
     for choice in &choices {
-        let own = tokenizer.count(choice.text).0 + 1;
+        let own = counts.get(choice).saturating_add(1);
+        if total.saturating_add(own) > budget {
+            continue;
+        }
         let first = !kept.contains_key(&choice.document);
         let cost = own + if first { tokenizer.count(title(choice.document)).0 + 1 } else { 0 };
         if total + cost <= budget {
@@ -81,6 +100,13 @@ pub(super) fn context(
     }
 }
 
+/// The blocks of a document that have a vector.
+fn encoded(prepared: &PreparedSet, document: usize) -> impl Iterator<Item = (&str, &PackedVector)> {
+    let segments = &prepared.segments[document];
+    let blocks = segments.iter().flat_map(|s| s.segment.blocks.iter().zip(&s.block_vectors).map(move |b| (s, b)));
+    blocks.filter_map(|(s, (block, vector))| Some((s.slice(block.span)?, vector.as_ref()?)))
+}
+
 fn choices<'a>(
     prepared: &'a PreparedSet,
     candidates: Option<&[usize]>,
@@ -90,11 +116,8 @@ fn choices<'a>(
     let all: Vec<usize> = (0..prepared.segments.len()).collect();
     let mut out = Vec::new();
     for document in candidates.unwrap_or(&all) {
-        let segments = &prepared.segments[*document];
-        let blocks = segments.iter().flat_map(|s| s.segment.blocks.iter().zip(&s.block_vectors).map(move |b| (s, b)));
-        let encoded = blocks.filter_map(|(s, (block, vector))| Some((s.slice(block.span)?, vector.as_ref()?)));
         let bare = &prepared.bare[*document];
-        for (place, (text, titled)) in encoded.enumerate() {
+        for (place, (text, titled)) in encoded(prepared, *document).enumerate() {
             let score = match by {
                 By::Random(_) | By::Lead => 0.0,
                 By::Bare => bare.get(place).map_or(0.0, |bare| query.cosine(bare)),

@@ -48,6 +48,11 @@ impl System {
         matches!(self, Self::PassageBm25 | Self::PassageDense | Self::PassageFused)
     }
 
+    /// Whether it chooses among sentences, each scored by itself.
+    pub(super) fn takes_sentences(self) -> bool {
+        matches!(self, Self::Random | Self::Lead | Self::Sentence | Self::TitleSentence)
+    }
+
     /// Whether a model reads the question.
     pub(super) fn encodes_questions(self) -> bool {
         !matches!(self, Self::Random | Self::Lead | Self::PassageBm25)
