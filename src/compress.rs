@@ -114,6 +114,7 @@ impl Compressor {
             must_keep: &request.must_keep,
             min_relevance: request.min_relevance,
             explain: request.explain,
+            reader: None,
         };
         answer(view.as_ref(), &filter, &question, &shape, stats, deadline)
     }

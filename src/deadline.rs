@@ -29,6 +29,13 @@ impl Deadline {
         Self { at: Instant::now().checked_add(duration), ..Self::default() }
     }
 
+    /// The same, sooner by so much: for work that is to leave time for what comes after it.
+    #[must_use]
+    pub fn sooner_by(&self, reserve: Duration) -> Self {
+        let at = self.at.map(|at| at.checked_sub(reserve).unwrap_or(at));
+        Self { at, cancelled: self.cancelled.clone() }
+    }
+
     /// Makes every later [`Self::check`] of every clone fail with [`Error::Cancelled`].
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);

@@ -11,7 +11,8 @@ use crate::error::Result;
 use crate::fit::{self, Budget, Context, Format, Order};
 use crate::index::{Filter, View};
 use crate::rank::features::NAMES;
-use crate::rank::{self, BlockScore, Candidate, Lexical, Model, Question};
+use crate::rank::{self, BlockScore, Candidate, Lexical, Model, Precise, Question, WasRead};
+use crate::read::Reader;
 use crate::span::Span;
 
 /// Shortest lists to fuse.
@@ -24,7 +25,9 @@ pub struct Stats {
     pub candidates: usize,
     /// Tokens of these segments, in the budget's tokenizer.
     pub candidate_tokens: u64,
-    /// Stage name to milliseconds: `encode`, `retrieve`, `rank`, `fit`.
+    /// What a reader read.
+    pub read: WasRead,
+    /// Stage name to milliseconds: `encode`, `retrieve`, `rank`, `read`, `fit`.
     pub stages_ms: BTreeMap<&'static str, f64>,
 }
 
@@ -87,6 +90,8 @@ pub(crate) struct Shape<'a> {
     pub(crate) min_relevance: f32,
     /// So many blocks that are not in the context are explained beside those that are; `None`: nothing is.
     pub(crate) explain: Option<usize>,
+    /// Who reads the best passages, and how many of them; `None`: nobody.
+    pub(crate) reader: Option<(&'a dyn Reader, Precise)>,
 }
 
 /// Retrieves, ranks and fits.
@@ -105,7 +110,10 @@ pub(crate) fn answer(
         must_keep.retrieve(view, filter, &mut found)?;
         Ok(found)
     })?;
-    let scores = stats.time("rank", || rank::score_blocks(question, view, &candidates, shape.model, deadline))?;
+    let mut scores = stats.time("rank", || rank::score_blocks(question, view, &candidates, shape.model, deadline))?;
+    if let Some((reader, how)) = shape.reader {
+        stats.read = stats.time("read", || rank::read(question, &candidates, &mut scores, reader, how, deadline))?;
+    }
     let context = stats.time("fit", || {
         let first = must_keep.blocks(&candidates, &scores);
         let enough = |s: &&BlockScore| s.relevance >= shape.min_relevance || first.contains(&(s.candidate, s.block));

@@ -3,8 +3,6 @@
 mod files;
 
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fastembed::{OutputKey, QuantizationMode, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel};
 use tokenizers::Tokenizer;
@@ -14,7 +12,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::models::{Cache, Progress, sha256};
 use crate::onnx::{WeightPrecision, set_temperature, write_bert};
-use crate::runtime::{Pool, Runtime};
+use crate::runtime::{Pool, Runtime, in_parallel};
 use files::{ModelFiles, Network};
 
 /// Tokens that the tokenizer adds around a text: `[CLS]` and `[SEP]`.
@@ -148,7 +146,7 @@ impl Encoder for OnnxEncoder {
     }
 
     fn encode_passages(&self, texts: &[&str], priority: Priority, deadline: &Deadline) -> Result<Vec<Vector>> {
-        in_parallel(texts.len(), self.sessions.size(), |n| {
+        in_parallel(texts.len(), self.sessions.size().min(texts.len() / MIN_TEXTS_PER_THREAD), |n| {
             deadline.check("encode")?;
             let text = prefixed(&self.passage_prefix, texts[n]);
             self.sessions.with(priority, |session| self.embed(session, &text))
@@ -185,36 +183,6 @@ impl Encoder for OnnxEncoder {
             .collect();
         Ok((whole, pooled))
     }
-}
-
-/// Runs `work` for every index on as many threads as there are sessions; results in order.
-fn in_parallel<R: Send>(count: usize, threads: usize, work: impl Fn(usize) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let threads = threads.min(count / MIN_TEXTS_PER_THREAD).max(1);
-    if threads == 1 {
-        return (0..count).map(work).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(count));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= count {
-                        break;
-                    }
-                    let result = work(n);
-                    if result.is_err() {
-                        next.store(count, Ordering::Relaxed);
-                    }
-                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((n, result));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    done.sort_unstable_by_key(|(n, _)| *n);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn prefixed<'t>(prefix: &str, text: &'t str) -> std::borrow::Cow<'t, str> {

@@ -19,7 +19,8 @@ use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::fit::{Budget, Format, Order};
 use crate::index::{SegmentId, View};
-use crate::rank::{Model, Question};
+use crate::rank::{Model, Precise, Question};
+use crate::read::Reader;
 use crate::tokenize::TokenCounter;
 
 /// Documents are ranked from so many segments.
@@ -40,6 +41,17 @@ pub struct Plan {
     pub model: Model,
     /// For random orders and intervals.
     pub seed: u64,
+    /// Who reads for [`System::Precise`], and how.
+    pub reader: Option<Arc<dyn Reader>>,
+    /// How much of it, and what it counts.
+    pub precise: Precise,
+}
+
+impl Plan {
+    fn reader(&self) -> Result<Option<(&dyn Reader, Precise)>> {
+        let reader = self.reader.as_deref().ok_or_else(|| Error::invalid("plan", "precise needs a reader"))?;
+        Ok(Some((reader, self.precise)))
+    }
 }
 
 /// What a system kept of a set at one budget.
@@ -130,6 +142,7 @@ struct Answer {
     tokens: u32,
     over: bool,
     confidence: Option<f64>,
+    read: usize,
     stages_ms: BTreeMap<&'static str, f64>,
 }
 
@@ -138,6 +151,8 @@ struct Answer {
 struct Made {
     text: String,
     confidence: Option<f64>,
+    /// Tokens that a reader read.
+    read: usize,
     stages_ms: BTreeMap<&'static str, f64>,
 }
 
@@ -207,8 +222,8 @@ fn row(
             made.stages_ms.insert("all", encoding + start.elapsed().as_secs_f64() * 1e3);
             let tokens = plan.tokenizer.count(&made.text).0;
             let kept = measure::kept(&made.text, labelled);
-            let (confidence, stages_ms) = (made.confidence, made.stages_ms);
-            answers.push(Answer { kept, tokens, over: tokens > *budget, confidence, stages_ms });
+            let (confidence, read, stages_ms) = (made.confidence, made.read, made.stages_ms);
+            answers.push(Answer { kept, tokens, over: tokens > *budget, confidence, read, stages_ms });
         }
         row.answers.push(answers);
         row.ranked.push(order.map(|o| documents_of(&o)));
@@ -246,7 +261,7 @@ impl Asked<'_> {
             System::PassageBm25 => passages::By::Lexical,
             System::PassageDense => passages::By::Dense,
             System::PassageFused => passages::By::Fused,
-            System::Fast => {
+            System::Fast | System::Precise => {
                 let view = &self.prepared.index;
                 let found = compress::retrieve(view, &filter, self.question, RANKED_SEGMENTS, deadline)?;
                 return Ok(Some(found.into_iter().map(|c| c.id).collect()));
@@ -266,7 +281,8 @@ impl Asked<'_> {
         let tokenizer = self.plan.tokenizer.as_ref();
         let made = |text| Made { text, ..Made::default() };
         let by = match system {
-            System::Fast => return self.fast(budget, deadline),
+            System::Fast => return self.served(budget, None, deadline),
+            System::Precise => return self.served(budget, self.plan.reader()?, deadline),
             System::PassageBm25 | System::PassageDense | System::PassageFused => {
                 let ranked = order.unwrap_or_default();
                 return passages::context(&self.prepared.passages, ranked, budget, tokenizer).map(made);
@@ -287,7 +303,7 @@ impl Asked<'_> {
     }
 
     /// As the server does it.
-    fn fast(&self, budget: u32, deadline: &Deadline) -> Result<Made> {
+    fn served(&self, budget: u32, reader: Option<(&dyn Reader, Precise)>, deadline: &Deadline) -> Result<Made> {
         let filter = self.prepared.filter(self.labelled.candidates.as_deref());
         let budget = Budget::new(budget, self.plan.tokenizer.clone())?;
         let shape = Shape {
@@ -299,12 +315,14 @@ impl Asked<'_> {
             must_keep: &[],
             min_relevance: 0.0,
             explain: None,
+            reader,
         };
         let view: &dyn View = &self.prepared.index;
         match compress::answer(view, &filter, self.question, &shape, Stats::default(), deadline) {
             Ok(answer) => Ok(Made {
                 text: answer.context.text,
                 confidence: Some(f64::from(answer.confidence)),
+                read: answer.stats.read.tokens,
                 stages_ms: answer.stats.stages_ms,
             }),
             // A budget below one block keeps nothing; that is measured, not an end of the run.
@@ -357,7 +375,8 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
         documents: documents(system, rows, questions, plan.seed),
         stages_ms,
         model_tokens: if plan.systems[system].encodes_questions() {
-            rows.iter().map(|row| row.tokens as f64).sum::<f64>() / rows.len().max(1) as f64
+            let read: usize = of(plan.budgets.len() / 2).map(|a| a.read).sum();
+            (rows.iter().map(|row| row.tokens).sum::<usize>() + read) as f64 / rows.len().max(1) as f64
         } else {
             0.0
         },

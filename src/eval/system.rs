@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 pub enum System {
     /// Tamis as served.
     Fast,
+    /// The same, the best passages read by a language model.
+    Precise,
     /// Blocks in a random order.
     Random,
     /// Blocks from the beginning.
@@ -32,8 +34,9 @@ pub enum System {
 
 impl System {
     /// Every system, the one under test first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Fast,
+        Self::Precise,
         Self::TitleSentence,
         Self::Sentence,
         Self::PassageFused,
@@ -63,6 +66,7 @@ impl System {
     pub fn name(self) -> &'static str {
         match self {
             Self::Fast => "fast",
+            Self::Precise => "precise",
             Self::Random => "random",
             Self::Lead => "lead",
             Self::PassageBm25 => "passage-bm25",

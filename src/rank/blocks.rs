@@ -25,6 +25,8 @@ pub struct BlockScore {
     pub trees: f32,
     /// What they were made of.
     pub features: Features,
+    /// What a reader added, before it is weighed; `None` where nothing was read.
+    pub reading: Option<f32>,
 }
 
 /// Scores every block that can be kept, best first. Blocks without a vector (headings) are left out.
@@ -50,8 +52,15 @@ pub fn score_blocks(
             sum: scored.sum,
             trees: scored.trees,
             features: d.features,
+            reading: None,
         })
         .collect();
+    sort(&mut scores, candidates);
+    Ok(scores)
+}
+
+/// Best first.
+pub(super) fn sort(scores: &mut [BlockScore], candidates: &[Candidate]) {
     scores.sort_by(|a, b| {
         let key = |s: &BlockScore| {
             let candidate = &candidates[s.candidate];
@@ -59,5 +68,4 @@ pub fn score_blocks(
         };
         by_score(key(a), key(b))
     });
-    Ok(scores)
 }

@@ -10,6 +10,7 @@ pub mod features;
 mod feedback;
 mod fusion;
 mod model;
+mod reading;
 mod trees;
 
 pub use blocks::{BlockScore, score_blocks};
@@ -17,6 +18,7 @@ pub(crate) use fusion::ranked;
 pub use fusion::{Candidate, Lexical, fuse};
 pub(crate) use model::evidence;
 pub use model::{Model, Scored};
+pub use reading::{Precise, WasRead, read};
 pub use trees::{Node, Trees};
 
 use crate::deadline::Deadline;

@@ -213,6 +213,10 @@ impl Reader for LanguageReader {
         self.settings.window
     }
 
+    fn parallelism(&self) -> usize {
+        self.settings.sessions
+    }
+
     fn count_tokens(&self, reading: &Reading<'_>) -> Result<usize> {
         self.tokens(reading).map(|read| read.ids.len())
     }
@@ -228,7 +232,8 @@ impl Reader for LanguageReader {
             Rows::Last => length - 1,
             Rows::Question => read.question.start,
         };
-        let values = self.run(sessions, &read, first_row)?;
+        let mut values = self.run(sessions, &read, first_row)?;
+        values.chunks_exact_mut(length).for_each(|row| row[0] = 0.0);
         // Of every row only the passage's tokens.
         let shares = values.chunks_exact(length).flat_map(|row| &row[read.passage.clone()]).copied().collect();
         Ok(Attention { tokens: read.places, heads, shares, rows: length - first_row, read: length })

@@ -47,7 +47,8 @@ pub struct Attention {
     /// The heads, in the order of their layers.
     pub heads: Vec<Head>,
     /// For every head and every row, one after the other, the share of attention each token gets: at most 1
-    /// together, the rest goes to title, question and template.
+    /// together, the rest goes to title, question and template. The first token of all gets 0: it draws most of the
+    /// attention whatever it says (a sink: arXiv 2309.17453).
     pub shares: Vec<f32>,
     /// Rows of a head.
     pub rows: usize,
@@ -86,6 +87,9 @@ pub trait Reader: Send + Sync {
 
     /// Most tokens of one pass.
     fn window(&self) -> usize;
+
+    /// How many passes can run at a time.
+    fn parallelism(&self) -> usize;
 
     /// Tokens of one pass over this.
     ///

@@ -13,8 +13,8 @@ use ort::ep::{ArbitrarilyConfigurableExecutionProvider, ExecutionProviderDispatc
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 
-pub(crate) use pool::Pool;
 pub use pool::Priority;
+pub(crate) use pool::{Pool, in_parallel};
 pub use precision::Precision;
 
 use crate::error::{Error, Result};

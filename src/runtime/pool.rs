@@ -1,6 +1,9 @@
 //! A pool of single-threaded sessions; questions go before documents.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::error::Result;
 
 /// Who waits for a session: a question goes before documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +87,42 @@ impl<S> Drop for Lease<'_, S> {
     }
 }
 
+/// Runs `work` for every index on so many threads; results in order. The first error ends it.
+pub(crate) fn in_parallel<R: Send>(
+    count: usize,
+    threads: usize,
+    work: impl Fn(usize) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    if threads <= 1 {
+        return (0..count).map(work).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(count));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= count {
+                        break;
+                    }
+                    let result = work(n);
+                    if result.is_err() {
+                        next.store(count, Ordering::Relaxed);
+                    }
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((n, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_unstable_by_key(|(n, _)| *n);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn a_question_overtakes_waiting_documents() {

@@ -53,6 +53,12 @@ pub(crate) struct EvalArgs {
     /// The ranking of a file, as --tune writes it, instead of the one that ships
     #[arg(long, value_name = "FILE.json")]
     pub(crate) ranking: Option<PathBuf>,
+    /// Passages that `precise` reads of every question
+    #[arg(long, default_value_t = 12, value_name = "N")]
+    pub(crate) read_passages: usize,
+    /// What a deviation of the reader's signal counts for `precise`
+    #[arg(long, default_value_t = 1.0, value_name = "WEIGHT")]
+    pub(crate) read_weight: f32,
     /// Blocks that a segment shares with the one before it
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=16))]
     pub(crate) overlap: u8,

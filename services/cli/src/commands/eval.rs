@@ -15,7 +15,8 @@ use tamis::eval::{Plan, PreparedSet, RememberingEncoder, SetResult, System, plot
 use tamis::index::{BlockVectors, Boundaries};
 use tamis::ingest::settings_for;
 use tamis::models::Cache;
-use tamis::rank::Model;
+use tamis::rank::{Model, Precise};
+use tamis::read::{LanguageReader, Reader, ReaderSettings};
 use tamis::tokenize;
 
 use super::line;
@@ -39,9 +40,12 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
         tokenizer: tokenize::named(&args.tokenizer)?,
         model: model(args)?,
         seed: args.seed,
+        reader: None,
+        precise: Precise { passages: args.read_passages, weight: args.read_weight },
     };
     let sources = sets::find(args)?;
     let cache = Cache::from_environment()?;
+    let plan = Plan { reader: reader(&plan.systems, &cache)?, ..plan };
     let settings = configuration(global)?.encoder().map_err(usage)?;
     let encoder = Arc::new(OnnxEncoder::load(&settings, &cache, &Bar::default())?);
     let encoder =
@@ -81,9 +85,19 @@ fn usage(e: tamis::error::Error) -> Failure {
 
 fn systems(args: &EvalArgs) -> Result<Vec<System>> {
     if args.system.is_empty() {
-        return Ok(System::ALL.to_vec());
+        // A reader takes a second a question: it reads where it is asked to.
+        return Ok(System::ALL.into_iter().filter(|s| *s != System::Precise).collect());
     }
     args.system.iter().map(|s| s.parse().map_err(usage)).collect()
+}
+
+/// The reader, where a system needs one.
+fn reader(systems: &[System], cache: &Cache) -> Result<Option<Arc<dyn Reader>>> {
+    if !systems.contains(&System::Precise) {
+        return Ok(None);
+    }
+    let reader = LanguageReader::open(ReaderSettings::default(), cache, &Bar::default())?;
+    Ok(Some(Arc::new(reader)))
 }
 
 /// That of a file, or the one that ships.
