@@ -11,7 +11,7 @@ use super::{Encoder, EncoderSettings, Fingerprint, Pooling, Precision, Priority,
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::models::{Cache, Progress, sha256};
-use crate::onnx::{WeightPrecision, set_temperature, write_bert};
+use crate::onnx::{Product, set_temperature, write_bert};
 use crate::runtime::{Pool, Runtime, in_parallel};
 use files::{ModelFiles, Network};
 
@@ -71,8 +71,8 @@ impl OnnxEncoder {
         let graph = match &files.network {
             Network::Onnx(bytes) => set_temperature(&files.name, bytes, &files.shape, settings.temperature)?,
             Network::Weights(bytes) => {
-                let weights = if precision == Precision::Int8 { WeightPrecision::Int8 } else { WeightPrecision::Fp32 };
-                write_bert(&files.name, bytes, &files.shape, settings.temperature, weights)?
+                let product = if precision == Precision::Int8 { Product::Int8PerText } else { Product::Float };
+                write_bert(&files.name, bytes, &files.shape, settings.temperature, product)?
             }
         };
         let dimension = files.shape.hidden_size;

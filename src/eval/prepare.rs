@@ -1,7 +1,6 @@
 //! A set, encoded once for all systems.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::data::Set;
 use super::passages;
@@ -13,6 +12,7 @@ use crate::error::Result;
 use crate::index::inline::InlineIndex;
 use crate::index::{CollectionSettings, DocumentHead, Filter, StoredSegment};
 use crate::ingest;
+use crate::runtime;
 
 /// A set with what the systems look at.
 pub struct PreparedSet {
@@ -89,24 +89,8 @@ struct Encoded {
 
 /// Applies a function to all things on all cores; the first error ends it.
 pub(super) fn in_parallel<T: Sync, R: Send>(things: &[T], work: &(dyn Fn(&T) -> Result<R> + Sync)) -> Result<Vec<R>> {
-    let done: Vec<Mutex<Option<Result<R>>>> = things.iter().map(|_| Mutex::new(None)).collect();
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(thing) = things.get(n) else { break };
-                    let result = work(thing);
-                    if result.is_err() {
-                        next.store(things.len(), Ordering::Relaxed);
-                    }
-                    *done[n].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                }
-            });
-        }
-    });
-    done.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    runtime::in_parallel(things.len(), cores, |n| work(&things[n]))
 }
 
 /// Vectors of the blocks that have one, encoded without title and heading.

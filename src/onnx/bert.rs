@@ -7,6 +7,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use super::graph::{GraphWriter, float, int, ints};
+use super::product::{self, Product};
 use crate::error::{Error, Result};
 
 /// What `config.json` says about the network.
@@ -39,20 +40,6 @@ fn default_epsilon() -> f32 {
     1e-12
 }
 
-/// How the weights of the matrix products are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WeightPrecision {
-    /// 32-bit floats.
-    Fp32,
-    /// Signed 7-bit integers with one scale per output channel, activations quantised per text.
-    ///
-    /// Seven bits, because on CPUs without VNNI the 8-bit product of ONNX Runtime saturates: measured
-    /// minimum cosine to fp32 0.981 with eight bits, 0.989 with seven.
-    Int8,
-}
-
-/// Largest magnitude of a quantised weight.
-const INT8_LIMIT: f32 = 63.0;
 /// What masked positions get before the softmax.
 const MASKED: f32 = -10_000.0;
 
@@ -63,13 +50,7 @@ const MASKED: f32 = -10_000.0;
 ///
 /// # Errors
 /// [`Error::Model`] where the weights do not have the names and shapes of a BERT encoder.
-pub fn write_bert(
-    model: &str,
-    weights: &[u8],
-    shape: &BertShape,
-    tau: f32,
-    precision: WeightPrecision,
-) -> Result<Vec<u8>> {
+pub fn write_bert(model: &str, weights: &[u8], shape: &BertShape, tau: f32, product: Product) -> Result<Vec<u8>> {
     if shape.model_type != "bert" || !(shape.hidden_act.is_empty() || shape.hidden_act == "gelu") {
         return Err(Error::model(
             model,
@@ -80,7 +61,7 @@ pub fn write_bert(
         ));
     }
     let tensors = SafeTensors::deserialize(weights).map_err(|e| Error::model(model, format!("weights: {e}")))?;
-    let mut writer = Bert { model, tensors, shape, precision, inverse_tau: 1.0 / tau, graph: GraphWriter::default() };
+    let mut writer = Bert { model, tensors, shape, product, inverse_tau: 1.0 / tau, graph: GraphWriter::default() };
     writer.write()?;
     Ok(writer.graph.finish("bert-encoder"))
 }
@@ -89,7 +70,7 @@ struct Bert<'a> {
     model: &'a str,
     tensors: SafeTensors<'a>,
     shape: &'a BertShape,
-    precision: WeightPrecision,
+    product: Product,
     inverse_tau: f32,
     graph: GraphWriter,
 }
@@ -202,52 +183,17 @@ impl Bert<'_> {
 
     /// `x W^T + b`, with weights and bias multiplied by `scale`.
     fn linear(&mut self, x: &str, weights: &str, o: &str, scale: f32) -> Result<String> {
-        let (dims, data) = self.weight(&format!("{weights}.weight"))?;
-        let [rows, columns] = dims[..] else {
+        let (dims, mut data) = self.weight(&format!("{weights}.weight"))?;
+        let [outputs, inputs] = dims[..] else {
             return Err(Error::model(self.model, format!("{weights}.weight is not a matrix")));
         };
-        let mut transposed = vec![0.0f32; rows * columns];
-        for (r, row) in data.chunks_exact(columns).enumerate() {
-            for (c, value) in row.iter().enumerate() {
-                transposed[c * rows + r] = value * scale;
-            }
-        }
-        let product = match self.precision {
-            WeightPrecision::Fp32 => {
-                let w = self.graph.floats(&format!("{o}.w"), &[columns, rows], &transposed);
-                self.graph.node("MatMul", &[x, &w], &format!("{o}.product"), vec![])
-            }
-            WeightPrecision::Int8 => self.quantised_product(x, &transposed, columns, rows, o),
-        };
+        data.iter_mut().for_each(|w| *w *= scale);
+        let product = format!("{o}.product");
+        let product = product::linear(&mut self.graph, x, &data, outputs, inputs, self.product, &product);
         let (dims, mut bias) = self.weight(&format!("{weights}.bias"))?;
         bias.iter_mut().for_each(|b| *b *= scale);
         let b = self.graph.floats(&format!("{o}.b"), &dims, &bias);
         Ok(self.graph.node("Add", &[&product, &b], o, vec![]))
-    }
-
-    /// Dynamic quantisation: activations per tensor (hence one text per run), weights per column.
-    fn quantised_product(&mut self, x: &str, weights: &[f32], rows: usize, columns: usize, o: &str) -> String {
-        let part = |p: &str| format!("{o}.{p}");
-        let mut scales = vec![f32::MIN_POSITIVE; columns];
-        for row in weights.chunks_exact(columns) {
-            for (scale, w) in scales.iter_mut().zip(row) {
-                *scale = scale.max(w.abs() / INT8_LIMIT);
-            }
-        }
-        let quantised: Vec<i8> = weights
-            .chunks_exact(columns)
-            .flat_map(|row| row.iter().zip(&scales).map(|(w, s)| (w / s).round().clamp(-INT8_LIMIT, INT8_LIMIT) as i8))
-            .collect();
-        let g = &mut self.graph;
-        g.bytes(&part("w"), &[rows, columns], &quantised);
-        g.bytes(&part("w_zero"), &[columns], &vec![0; columns]);
-        g.floats(&part("w_scale"), &[columns], &scales);
-        let (q, q_scale, q_zero) = (part("x"), part("x_scale"), part("x_zero"));
-        g.nodes("DynamicQuantizeLinear", &[x], &[&q, &q_scale, &q_zero], vec![]);
-        let sums = g.node("MatMulInteger", &[&q, &part("w"), &q_zero, &part("w_zero")], &part("sums"), vec![]);
-        let floats = g.node("Cast", &[&sums], &part("floats"), vec![int("to", 1)]);
-        let scale = g.node("Mul", &[&q_scale, &part("w_scale")], &part("scale"), vec![]);
-        g.node("Mul", &[&floats, &scale], &part("product"), vec![])
     }
 
     fn weight(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {

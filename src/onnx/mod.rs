@@ -7,7 +7,7 @@ mod llama;
 mod product;
 mod temperature;
 
-pub use bert::{BertShape, WeightPrecision, write_bert};
+pub use bert::{BertShape, write_bert};
 pub use llama::{Head, LlamaShape, Signal, Weights, write_llama};
 pub use product::Product;
 pub use temperature::set_temperature;

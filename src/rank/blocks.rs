@@ -25,8 +25,6 @@ pub struct BlockScore {
     pub trees: f32,
     /// What they were made of.
     pub features: Features,
-    /// What a reader added, before it is weighed; `None` where nothing was read.
-    pub reading: Option<f32>,
 }
 
 /// Scores every block that can be kept, best first. Blocks without a vector (headings) are left out.
@@ -52,7 +50,6 @@ pub fn score_blocks(
             sum: scored.sum,
             trees: scored.trees,
             features: d.features,
-            reading: None,
         })
         .collect();
     sort(&mut scores, candidates);

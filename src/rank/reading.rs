@@ -91,7 +91,6 @@ pub fn read(
     let mut signals: Vec<f32> = read.iter().map(|(_, signal)| *signal).collect();
     standardise(&mut signals);
     for ((n, _), signal) in read.iter().zip(signals) {
-        scores[*n].reading = Some(signal);
         scores[*n].score = rounded(scores[*n].score + how.weight * signal);
     }
     blocks::sort(scores, candidates);
@@ -108,7 +107,8 @@ fn signal(attention: &Attention, block: Span, start: u64, candidate: &Candidate)
             && token.end > bytes.start
             && text.get(token.clone()).is_some_and(|t| t.contains(char::is_alphanumeric))
     };
-    let counted: Vec<usize> = (0..attention.tokens.len()).filter(counts).collect();
+    let after_sink = usize::from(attention.before == 0);
+    let counted: Vec<usize> = (after_sink..attention.tokens.len()).filter(counts).collect();
     let of_head = |head: usize| counted.iter().map(|n| attention.of(head, 0)[*n]).sum::<f32>();
     ((0..attention.heads.len()).map(of_head).sum::<f32>() + LEAST).ln()
 }

@@ -79,12 +79,14 @@ impl LanguageReader {
     /// # Errors
     /// [`Error::InvalidArgument`] for settings out of range, [`Error::Model`] for a file that is damaged, of another
     /// architecture or too large, or a tokenizer that does not belong to it.
-    pub fn open(settings: ReaderSettings, cache: &Cache, progress: &dyn Progress) -> Result<Self> {
+    pub fn open(mut settings: ReaderSettings, cache: &Cache, progress: &dyn Progress) -> Result<Self> {
         if settings.sessions == 0 {
             return Err(Error::invalid("reader.sessions", "must be at least 1"));
         }
-        let path = match &settings.model {
-            Some(path) => path.clone(),
+        settings.heads.sort_unstable();
+        settings.heads.dedup();
+        let (path, weights) = match &settings.model {
+            Some(path) => (path.clone(), blake3_of(path)?),
             None => provisioned(cache, progress)?,
         };
         let gguf = Gguf::open(&path)?;
@@ -102,9 +104,9 @@ impl LanguageReader {
         let tokens = Tokens::of(&gguf, settings.tokenizer.as_deref(), shape.vocabulary)?;
         let precision = settings.precision.resolve();
         let runtime = Runtime::load(precision, cache, progress)?;
-        let weights = blake3_of(&path)?;
+        let tokenizer = settings.tokenizer.as_deref().map_or(Ok(String::new()), blake3_of)?;
         let meaning = format!(
-            "v1|{weights}|{precision}|{BEFORE_QUESTION}|{AFTER_QUESTION}|{:?}|{}",
+            "v1|{weights}|{tokenizer}|{precision}|{BEFORE_QUESTION}|{AFTER_QUESTION}|{:?}|{}",
             settings.heads, settings.window
         );
         let digest = blake3::hash(meaning.as_bytes()).to_hex();
@@ -223,20 +225,18 @@ impl Reader for LanguageReader {
 
     fn attention(&self, reading: &Reading<'_>, rows: Rows, deadline: &Deadline) -> Result<Attention> {
         let read = self.checked(reading, deadline)?;
-        let mut heads = self.settings.heads.clone();
-        heads.sort_unstable();
-        heads.dedup();
-        let sessions = self.sessions(&self.attention, Signal::Attention(&heads))?;
+        let heads = &self.settings.heads;
+        let sessions = self.sessions(&self.attention, Signal::Attention(heads))?;
         let length = read.ids.len();
         let first_row = match rows {
             Rows::Last => length - 1,
             Rows::Question => read.question.start,
         };
-        let mut values = self.run(sessions, &read, first_row)?;
-        values.chunks_exact_mut(length).for_each(|row| row[0] = 0.0);
+        let values = self.run(sessions, &read, first_row)?;
         // Of every row only the passage's tokens.
         let shares = values.chunks_exact(length).flat_map(|row| &row[read.passage.clone()]).copied().collect();
-        Ok(Attention { tokens: read.places, heads, shares, rows: length - first_row, read: length })
+        let (before, rows) = (read.passage.start, length - first_row);
+        Ok(Attention { tokens: read.places, before, heads: heads.clone(), shares, rows, read: length })
     }
 
     fn certainty(&self, reading: &Reading<'_>, deadline: &Deadline) -> Result<Certainty> {
@@ -270,13 +270,13 @@ fn entropy(logits: &[f32]) -> f64 {
     logits.iter().map(|x| f64::from(*x) - all).map(|log| -log.exp() * log).sum()
 }
 
-/// The default model's file.
-fn provisioned(cache: &Cache, progress: &dyn Progress) -> Result<PathBuf> {
+/// The default model's file, and the hash it was checked against.
+fn provisioned(cache: &Cache, progress: &dyn Progress) -> Result<(PathBuf, String)> {
     let artifact = &catalog::READER;
     let directory = models::obtain(artifact, cache, progress)?;
     let file = artifact.files.first().ok_or_else(|| Error::model(artifact.name, "nothing is pinned"))?;
     models::read_verified(artifact, &directory, file)?;
-    Ok(directory.join(file.name))
+    Ok((directory.join(file.name), file.sha256.to_owned()))
 }
 
 fn blake3_of(path: &std::path::Path) -> Result<String> {

@@ -44,11 +44,13 @@ pub enum Rows {
 pub struct Attention {
     /// The passage's tokens, as bytes of its text.
     pub tokens: Vec<Range<usize>>,
+    /// Tokens that were read before the passage. Where there are none, the passage's first token is the first of all,
+    /// which draws most of the attention whatever it says (a sink: arXiv 2309.17453).
+    pub before: usize,
     /// The heads, in the order of their layers.
     pub heads: Vec<Head>,
     /// For every head and every row, one after the other, the share of attention each token gets: at most 1
-    /// together, the rest goes to title, question and template. The first token of all gets 0: it draws most of the
-    /// attention whatever it says (a sink: arXiv 2309.17453).
+    /// together, the rest goes to title, question and template.
     pub shares: Vec<f32>,
     /// Rows of a head.
     pub rows: usize,

@@ -93,6 +93,7 @@ pub(crate) fn in_parallel<R: Send>(
     threads: usize,
     work: impl Fn(usize) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
+    let threads = threads.min(count);
     if threads <= 1 {
         return (0..count).map(work).collect();
     }

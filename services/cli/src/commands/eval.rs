@@ -34,18 +34,16 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
     }
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let minimums = args.min.iter().map(|m| m.parse().map_err(usage)).collect::<Result<Vec<Minimum>>>()?;
+    let (systems, sources, cache) = (systems(args)?, sets::find(args)?, Cache::from_environment()?);
     let plan = Plan {
-        systems: systems(args)?,
         budgets: args.budgets.clone(),
         tokenizer: tokenize::named(&args.tokenizer)?,
         model: model(args)?,
         seed: args.seed,
-        reader: None,
         precise: Precise { passages: args.read_passages, weight: args.read_weight },
+        reader: reader(&systems, &cache)?,
+        systems,
     };
-    let sources = sets::find(args)?;
-    let cache = Cache::from_environment()?;
-    let plan = Plan { reader: reader(&plan.systems, &cache)?, ..plan };
     let settings = configuration(global)?.encoder().map_err(usage)?;
     let encoder = Arc::new(OnnxEncoder::load(&settings, &cache, &Bar::default())?);
     let encoder =
