@@ -1,4 +1,4 @@
-"""Latency of Compress over loopback gRPC: a stored collection of 10,000 segments, and 20 inline passages.
+"""Latency of Compress over loopback gRPC: a stored collection of 10,000 segments, the same read, and 20 inline passages.
 
     python benches/latency.py TAMIS_BINARY PROTO_DIRECTORY [SEGMENTS]
 
@@ -32,8 +32,9 @@ def percentiles(values: list[float]) -> str:
 
 def report(title: str, total: list[float], stages: list[dict[str, float]]) -> None:
     print(f"{title}: {percentiles(total)}")
-    for stage in ("queue", "encode", "retrieve", "rank", "fit"):
-        print(f"    {stage:<9} {percentiles([s.get(stage, 0.0) for s in stages])}")
+    for stage in ("queue", "encode", "retrieve", "rank", "read", "fit"):
+        if any(stage in s for s in stages):
+            print(f"    {stage:<9} {percentiles([s.get(stage, 0.0) for s in stages])}")
 
 
 def main() -> None:
@@ -81,13 +82,20 @@ def main() -> None:
                     )
                     begin = time.perf_counter()
                     response = contexts.Compress(request)
-                    yield (time.perf_counter() - begin) * 1e3, dict(response.stats.stages_ms)
+                    yield (time.perf_counter() - begin) * 1e3, dict(response.stats.stages_ms), response.stats.read
 
             def measure(title: str, rounds: int, corpus) -> None:
                 measured = [m for n in range(rounds + 5) for m in ask(n, **corpus())][5:]
                 report(title, [m[0] for m in measured], [m[1] for m in measured])
+                if any(m[2].tokens for m in measured):
+                    tokens, passages = ([getattr(m[2], of) for m in measured] for of in ("tokens", "passages"))
+                    print(f"    read      {statistics.mean(tokens):.0f} tokens in {statistics.mean(passages):.1f} passages")
 
             measure("stored collection, budget 1,024", 200, lambda: {"collection": "bench"})
+            precise = {"collection": "bench", "mode": context_pb2.MODE_PRECISE}
+            measure("the same, precise", 40, lambda: precise)
+            measure("the same, precise, 20 passages", 40, lambda: {**precise, "read_passages": 20})
+            measure("the same, auto", 40, lambda: {"collection": "bench", "mode": context_pb2.MODE_AUTO})
             passages = lambda: {
                 "documents": [common_pb2.Document(text=" ".join(sentence(rng) for _ in range(6))) for _ in range(20)]
             }

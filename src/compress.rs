@@ -5,6 +5,7 @@
 
 mod answer;
 mod candidates;
+mod long;
 mod must_keep;
 mod repeats;
 
@@ -18,11 +19,15 @@ use crate::fit::{Budget, Format, Order};
 use crate::index::inline::InlineIndex;
 use crate::index::{BlockVectors, DocumentHead, Filter, Index, Scope, View};
 use crate::ingest;
-use crate::rank::{Candidate, Model, Question};
+use crate::rank::{Candidate, Model, Question, ReadingPolicy, Xl3m};
+use crate::read::{InfiniRetriSettings, LazyReader};
 use crate::span::Span;
 
-pub use answer::{Answer, Explained, Stats};
-pub(crate) use answer::{Shape, answer, retrieve};
+pub use answer::{Answer, Explained, Stats, WasBlockRead};
+pub(crate) use answer::{Ranked, Shape, WhoReads, answer, ranked, retrieve};
+pub(crate) use candidates::kept_by;
+pub use long::{LongRequest, LongText, Progress};
+pub(crate) use must_keep::MustKeep;
 pub use must_keep::{MAX_TERM_BYTES, MAX_TERMS};
 
 /// Longest question, in bytes.
@@ -31,6 +36,8 @@ pub const MAX_QUERY_BYTES: usize = 64 * 1024;
 pub const MAX_BUDGET_TOKENS: u32 = 4_000_000;
 /// Most documents in one request.
 pub const MAX_INLINE_DOCUMENTS: usize = 10_000;
+/// Most passages that are read for a question.
+pub const MAX_READ_PASSAGES: usize = 1000;
 /// Most segments that a retrieval returns.
 pub const MAX_SEGMENTS: usize = 10_000;
 
@@ -69,6 +76,37 @@ pub struct CompressRequest {
     pub min_relevance: f32,
     /// So many blocks that are not in the context are explained beside those that are; `None`: nothing is.
     pub explain: Option<usize>,
+    /// How much is done for it.
+    pub mode: Mode,
+    /// What orders the blocks that are read.
+    pub ranker: Ranker,
+    /// Most passages that are read, 1 to 1,000; `None`: as many as was measured best, and of documents that came with
+    /// the request all, for rankers that read whole documents.
+    pub read_passages: Option<usize>,
+}
+
+/// What orders the blocks that are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ranker {
+    /// Attention, added to the fast score.
+    #[default]
+    Fused,
+    /// Certainty alone, as XL3M has it.
+    Xl3m(Xl3m),
+    /// Attention alone, as InfiniRetri has it: documents of any length, read in their own order.
+    InfiniRetri(InfiniRetriSettings),
+}
+
+/// How much is done for an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Vectors and terms.
+    #[default]
+    Fast,
+    /// The best passages are read together with the question.
+    Precise,
+    /// They are read where the fast ranking is unsure, and no longer than that may change something.
+    Auto,
 }
 
 /// Answers requests over an encoder and an index.
@@ -77,13 +115,21 @@ pub struct Compressor {
     encoder: Arc<dyn Encoder>,
     index: Arc<dyn Index>,
     model: Model,
+    policy: ReadingPolicy,
+    reader: Option<LazyReader>,
 }
 
 impl Compressor {
     /// A compressor over an encoder and an index, with the ranking that ships.
     #[must_use]
     pub fn new(encoder: Arc<dyn Encoder>, index: Arc<dyn Index>) -> Self {
-        Self { encoder, index, model: Model::shipped() }
+        Self { encoder, index, model: Model::shipped(), policy: ReadingPolicy::shipped(), reader: None }
+    }
+
+    /// The same, with a reader for [`Mode::Precise`] and [`Mode::Auto`].
+    #[must_use]
+    pub fn with_reader(self, reader: LazyReader) -> Self {
+        Self { reader: Some(reader), ..self }
     }
 
     /// The context that answers a question best under a budget.
@@ -101,6 +147,7 @@ impl Compressor {
         if !(0.0..=1.0).contains(&request.min_relevance) {
             return Err(Error::invalid("min_relevance", "must be from 0 to 1"));
         }
+        let reading = self.reading(request)?;
         let mut stats = Stats::default();
         let (view, filter) = stats.time("encode", || self.open(&request.corpus, deadline))?;
         let question = stats.time("encode", || Question::new(&request.query, self.encoder.as_ref(), deadline))?;
@@ -108,15 +155,58 @@ impl Compressor {
         let shape = Shape {
             budget: &request.budget,
             format: request.format,
-            order: request.order,
+            // Rankers that read documents in their own order leave what they choose in it.
+            order: if request.ranker == Ranker::Fused { request.order } else { Order::Document },
             model: &self.model,
             inline,
             must_keep: &request.must_keep,
             min_relevance: request.min_relevance,
             explain: request.explain,
-            reader: None,
+            reading,
         };
         answer(view.as_ref(), &filter, &question, &shape, stats, deadline)
+    }
+
+    /// Reads a document that comes piece by piece; `take` hands them over.
+    ///
+    /// # Errors
+    /// Those of [`LongText`], and [`Error::InvalidArgument`] where there is no reader.
+    pub fn with_long_text<R>(
+        &self,
+        request: LongRequest,
+        deadline: &Deadline,
+        take: impl FnOnce(LongText<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let reader = self.reader.as_ref().ok_or_else(no_reader)?.get(deadline)?;
+        take(LongText::new(request, self.encoder.as_ref(), reader.as_ref(), deadline)?)
+    }
+
+    /// Who reads for a request, and how much.
+    fn reading(&self, request: &CompressRequest) -> Result<Option<WhoReads<'_>>> {
+        let (mode, ranker, passages) = (request.mode, request.ranker, request.read_passages);
+        let fused = ranker == Ranker::Fused;
+        match passages {
+            Some(0) => return Err(Error::invalid("read_passages", "must be at least 1")),
+            Some(_) if mode == Mode::Fast && fused => {
+                return Err(Error::invalid(
+                    "read_passages",
+                    "goes with the modes precise and auto: fast reads nothing",
+                ));
+            }
+            Some(n) if n > MAX_READ_PASSAGES => {
+                let (limit, actual) = (MAX_READ_PASSAGES as u64, n as u64);
+                return Err(Error::LimitExceeded { field: "read_passages", limit, actual });
+            }
+            _ => {}
+        }
+        if mode == Mode::Auto && !fused {
+            return Err(Error::invalid("mode", "auto decides for the fused ranker alone: use precise with this one"));
+        }
+        if mode == Mode::Fast && fused {
+            return Ok(None);
+        }
+        let reader = self.reader.as_ref().ok_or_else(no_reader)?;
+        Ok(Some(WhoReads { reader, policy: &self.policy, ranker, passages, only_where_unsure: mode == Mode::Auto }))
     }
 
     /// The best segments for a question, best first.
@@ -194,6 +284,10 @@ impl Compressor {
             }
         }
     }
+}
+
+fn no_reader() -> Error {
+    Error::invalid("mode", "there is no reader here (`reader` is off): use the mode fast")
 }
 
 fn check_query(query: &str) -> Result<()> {

@@ -36,6 +36,12 @@ impl Deadline {
         Self { at, cancelled: self.cancelled.clone() }
     }
 
+    /// What is left of the time; `None` without a limit.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.at.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
     /// Makes every later [`Self::check`] of every clone fail with [`Error::Cancelled`].
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);

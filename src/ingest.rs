@@ -197,6 +197,11 @@ pub fn prepare_inline(
     Ok((head, stored))
 }
 
+/// What the encoder reads of a segment: its text after title and heading.
+pub(crate) fn with_title(title: &str, heading: &str, text: &str) -> String {
+    passage::Prefix::new(title, heading).before(text)
+}
+
 /// The head of a document that is not stored yet. What the caller says goes before what the document says
 /// of itself.
 fn head_of(document: &Document, source: &Extracted) -> DocumentHead {
@@ -239,7 +244,7 @@ fn segment_limit(encoder: &dyn Encoder) -> usize {
     encoder.max_tokens() * SEGMENT_SHARE.0 / SEGMENT_SHARE.1
 }
 
-fn segments_of(encoder: &dyn Encoder, source: &Extracted, overlap: u8) -> Vec<Segment> {
+pub(crate) fn segments_of(encoder: &dyn Encoder, source: &Extracted, overlap: u8) -> Vec<Segment> {
     let segment = segment_limit(encoder);
     let limits = Limits { block: MAX_BLOCK_TOKENS.min(segment), segment, overlap: overlap.into() };
     split::split(source, limits, &|s| encoder.count_tokens(s))

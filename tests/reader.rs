@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,7 +12,10 @@ use tamis::deadline::Deadline;
 use tamis::error::Error;
 use tamis::models::{Cache, Silent};
 use tamis::onnx::Head;
-use tamis::read::{Gguf, LanguageReader, Reader, ReaderSettings, Reading, Rows};
+use tamis::read::{
+    CachedReader, Gguf, InfiniRetri, InfiniRetriSettings, LanguageReader, LazyReader, Listen, Of, Reader,
+    ReaderSettings, Reading, Rows, parts,
+};
 use tamis::runtime::Precision;
 
 #[derive(Deserialize)]
@@ -50,7 +55,14 @@ fn open(settings: ReaderSettings) -> Result<LanguageReader, Error> {
 }
 
 fn reader(precision: Precision) -> LanguageReader {
-    open(ReaderSettings { precision, heads: heads(), sessions: 1, window: 256, ..ReaderSettings::default() }).unwrap()
+    open(ReaderSettings {
+        precision,
+        listen: Listen::Heads(heads(), Rows::Last),
+        sessions: 1,
+        window: 256,
+        ..ReaderSettings::default()
+    })
+    .unwrap()
 }
 
 /// The largest differences to the reference, in attention and in certainty.
@@ -64,7 +76,7 @@ fn differences(reader: &LanguageReader) -> (f32, f32) {
             let pairs = heard.of(n, 0).iter().zip(&row[first..end]);
             attention = pairs.map(|(a, b)| (a - b).abs()).fold(attention, f32::max);
         }
-        let sure = reader.certainty(&known.reading(), &Deadline::none()).unwrap();
+        let sure = reader.certainty(&known.reading(), Of::Passage, &Deadline::none()).unwrap();
         certainty = certainty.max((sure.entropy - known.entropy).abs());
         let before = first.saturating_sub(1);
         // The first token of all was not foretold by anything.
@@ -115,13 +127,15 @@ fn what_is_too_long_or_too_late_is_refused() {
     let error = reader.attention(&reading, Rows::Last, &Deadline::none()).unwrap_err();
     assert!(matches!(error, Error::LimitExceeded { field: "reader.window", limit: 256, .. }), "{error}");
     assert!(reader.count_tokens(&reading).unwrap() > 256);
-    let error = reader.certainty(&Reading { text: "short", ..reading }, &Deadline::after(Duration::ZERO)).unwrap_err();
+    let error = reader
+        .certainty(&Reading { text: "short", ..reading }, Of::Answer, &Deadline::after(Duration::ZERO))
+        .unwrap_err();
     assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error}");
     // Nothing to read is nothing to hear, and no error.
     let empty = Reading { title: "", text: "", question: "" };
     let heard = reader.attention(&empty, Rows::Last, &Deadline::none()).unwrap();
     assert!(heard.tokens.is_empty() && heard.shares.is_empty());
-    assert!(reader.certainty(&empty, &Deadline::none()).unwrap().tokens.is_empty());
+    assert!(reader.certainty(&empty, Of::Passage, &Deadline::none()).unwrap().tokens.is_empty());
 }
 
 #[test]
@@ -135,8 +149,14 @@ fn heads_and_windows_are_checked() {
     };
     let fast = ReaderSettings { precision: Precision::Int8, sessions: 1, ..ReaderSettings::default() };
     let head = |layer, head| vec![Head { layer, head }];
-    assert!(wrong(ReaderSettings { heads: head(30, 0), ..fast.clone() }).contains("30 layers of 9 heads"));
-    assert!(wrong(ReaderSettings { heads: vec![], ..fast.clone() }).contains("at least one head"));
+    assert!(
+        wrong(ReaderSettings { listen: Listen::Heads(head(30, 0), Rows::Last), ..fast.clone() })
+            .contains("30 layers of 9 heads")
+    );
+    assert!(
+        wrong(ReaderSettings { listen: Listen::Heads(vec![], Rows::Last), ..fast.clone() })
+            .contains("at least one head")
+    );
     assert!(wrong(ReaderSettings { window: 9000, ..fast.clone() }).contains("8192"));
     assert!(wrong(ReaderSettings { sessions: 0, ..fast }).contains("reader.sessions"));
 }
@@ -220,7 +240,7 @@ impl Tiny {
         let settings = ReaderSettings {
             model: Some(self.written(&folder)),
             precision: Precision::Fp32,
-            heads: vec![Head { layer: 0, head: 1 }],
+            listen: Listen::Heads(vec![Head { layer: 0, head: 1 }], Rows::Last),
             window: 64,
             sessions: 1,
             ..ReaderSettings::default()
@@ -262,4 +282,85 @@ fn a_file_that_is_cut_off_or_damaged_is_refused() {
     std::fs::write(&path, "not a model").unwrap();
     assert!(Gguf::open(&path).err().unwrap().to_string().contains("no GGUF"));
     assert!(matches!(Gguf::open(&folder.path().join("none")), Err(Error::Io { .. })));
+}
+
+#[test]
+fn what_is_longer_than_the_window_is_read_in_parts() {
+    let reader = reader(Precision::Int8);
+    let text = "A sieve has a drum. ".repeat(40) + &"sieve".repeat(300);
+    let blocks: Vec<_> = (0..40).map(|n| n * 20..n * 20 + 19).chain(std::iter::once(800..text.len())).collect();
+    let whole = Reading { title: "Sieves", text: &text, question: "what has a drum?" };
+    let found = parts(&reader, &whole, &blocks).unwrap();
+    assert!(found.len() > 2, "{found:?}");
+    assert_eq!((found[0].start, found[found.len() - 1].end), (0, text.len()));
+    assert!(found.windows(2).all(|p| p[0].end <= p[1].start && p[1].start - p[0].end <= 1), "nothing is left out");
+    for part in found {
+        let reading = Reading { text: &text[part], ..whole };
+        assert!(reader.attention(&reading, Rows::Last, &Deadline::none()).is_ok());
+    }
+    let long = "why ".repeat(300);
+    let error = parts(&reader, &Reading { question: &long, ..whole }, &blocks).unwrap_err();
+    assert!(matches!(error, Error::LimitExceeded { field: "query", limit: 256, .. }), "{error}");
+}
+
+#[test]
+fn long_text_is_read_with_a_bounded_memory() {
+    let precision = Precision::Int8;
+    let reader = open(ReaderSettings { precision, sessions: 1, window: 512, ..ReaderSettings::default() }).unwrap();
+    let settings = InfiniRetriSettings { chunk: 200, cap: 100, top: 60, ..InfiniRetriSettings::default() };
+    let mut infini = InfiniRetri::new(&reader, "", "What is the secret code of the bakery?", settings).unwrap();
+    for n in 0..120 {
+        let filler = format!("The train number {n} arrives at noon and leaves when everybody is on board. ");
+        let text = if n == 37 { "The secret code of the bakery is 74-Lima. " } else { filler.as_str() };
+        infini.push(text, n, &Deadline::none()).unwrap();
+        assert!(infini.kept().iter().map(|k| k.tokens).sum::<usize>() <= 100);
+    }
+    infini.finish(&Deadline::none()).unwrap();
+    let kept: Vec<usize> = infini.kept().iter().map(|k| k.what).collect();
+    assert!(kept.contains(&37) && kept.is_sorted(), "{kept:?}");
+    assert!(infini.tokens_read() > 1500);
+    let best = infini.kept().iter().max_by(|a, b| a.score.total_cmp(&b.score)).unwrap();
+    assert_eq!(best.what, 37);
+    let long = "why ".repeat(600);
+    assert!(matches!(
+        InfiniRetri::<usize>::new(&reader, "", &long, settings),
+        Err(Error::LimitExceeded { field: "query", .. })
+    ));
+    let nothing = InfiniRetriSettings { cap: 0, ..settings };
+    assert!(InfiniRetri::<usize>::new(&reader, "", "why", nothing).is_err());
+}
+
+#[test]
+fn what_was_heard_is_remembered() {
+    let cached = CachedReader::new(Arc::new(reader(Precision::Int8)), 1024 * 1024);
+    let reading = Reading { title: "A", text: "A sieve has a drum.", question: "what has a drum?" };
+    let first = cached.attention(&reading, Rows::Last, &Deadline::none()).unwrap();
+    let again = cached.attention(&reading, Rows::Last, &Deadline::after(Duration::ZERO)).unwrap();
+    assert_eq!((again.read, &again.shares), (0, &first.shares), "remembered: no time is needed");
+    let mean = cached.attention(&reading, Rows::Mean, &Deadline::none()).unwrap();
+    assert!(mean.read > 0 && mean.rows == 1 && mean.shares != first.shares, "other rows are another thing");
+    let asked = Reading { question: "what is a drum?", ..reading };
+    assert!(cached.certainty(&asked, Of::Answer, &Deadline::none()).unwrap().read > 0);
+    assert_eq!(cached.certainty(&asked, Of::Answer, &Deadline::none()).unwrap().read, 0);
+}
+
+#[test]
+fn a_reader_opens_when_it_is_needed() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = tries.clone();
+    let lazy = LazyReader::new(move || match counted.fetch_add(1, Ordering::SeqCst) {
+        0 => Err(Error::Reader("not today".into())),
+        1 => panic!("not tomorrow"),
+        _ => {
+            std::thread::sleep(Duration::from_millis(300));
+            Ok(Arc::new(reader(Precision::Int8)) as Arc<dyn Reader>)
+        }
+    });
+    let get = |limit: &Deadline| lazy.get(limit).map(|_| ());
+    assert!(get(&Deadline::none()).unwrap_err().to_string().contains("not today"));
+    assert!(get(&Deadline::none()).is_err(), "a panic is an error");
+    let hurried = get(&Deadline::after(Duration::from_millis(50)));
+    assert!(matches!(hurried, Err(Error::DeadlineExceeded { .. })));
+    assert!(get(&Deadline::none()).is_ok());
+    assert_eq!(tries.load(Ordering::SeqCst), 3, "the one that was begun is waited for");
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
+use super::Ranker;
 use super::candidates;
 use super::must_keep::MustKeep;
 use super::repeats::said_once;
@@ -11,10 +12,12 @@ use crate::error::Result;
 use crate::fit::{self, Budget, Context, Format, Order};
 use crate::index::{Filter, View};
 use crate::rank::features::NAMES;
-use crate::rank::{self, BlockScore, Candidate, Lexical, Model, Precise, Question, WasRead};
-use crate::read::Reader;
+use crate::rank::{self, BlockScore, Candidate, Effort, Lexical, Model, Question, ReadingPolicy, Readings, WasRead};
+use crate::read::LazyReader;
 use crate::span::Span;
 
+/// Segments of a collection that are read by the rankers that read documents in their own order.
+const WHOLE_DOCUMENT_PASSAGES: usize = 64;
 /// Shortest lists to fuse.
 const MIN_DEPTH: usize = 256;
 
@@ -25,8 +28,8 @@ pub struct Stats {
     pub candidates: usize,
     /// Tokens of these segments, in the budget's tokenizer.
     pub candidate_tokens: u64,
-    /// What a reader read.
-    pub read: WasRead,
+    /// What a reader read; `None` where none was asked to.
+    pub read: Option<WasRead>,
     /// Stage name to milliseconds: `encode`, `retrieve`, `rank`, `read`, `fit`.
     pub stages_ms: BTreeMap<&'static str, f64>,
 }
@@ -67,12 +70,26 @@ pub struct Explained {
     pub span: Span,
     /// Whether it is in the context.
     pub kept: bool,
+    /// Whether its passage was read.
+    pub reading: WasBlockRead,
     /// What blocks are ordered by.
     pub score: f32,
     /// How likely it is wanted, 0 to 1.
     pub relevance: f32,
-    /// `sum` and `trees`, which add up to the score, and what they were made of, by name.
-    pub parts: Vec<(&'static str, f32)>,
+    /// `sum`, `trees` and `reading`, which add up to the score, what the first two were made of, by name, and, where it
+    /// was read, each head's share of attention, as `head LAYER.HEAD`.
+    pub parts: Vec<(String, f32)>,
+}
+
+/// Whether a block's passage was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WasBlockRead {
+    /// It was not among those to read.
+    No,
+    /// It was.
+    Yes,
+    /// It was to be read, and the deadline was near.
+    Cut,
 }
 
 /// What a context has to look like.
@@ -90,8 +107,20 @@ pub(crate) struct Shape<'a> {
     pub(crate) min_relevance: f32,
     /// So many blocks that are not in the context are explained beside those that are; `None`: nothing is.
     pub(crate) explain: Option<usize>,
-    /// Who reads the best passages, and how many of them; `None`: nobody.
-    pub(crate) reader: Option<(&'a dyn Reader, Precise)>,
+    /// Who reads the best passages; `None`: nobody.
+    pub(crate) reading: Option<WhoReads<'a>>,
+}
+
+/// Who reads, and how much.
+#[derive(Clone, Copy)]
+pub(crate) struct WhoReads<'a> {
+    pub(crate) reader: &'a LazyReader,
+    pub(crate) policy: &'a ReadingPolicy,
+    pub(crate) ranker: Ranker,
+    /// Most passages, if not as many as the policy says.
+    pub(crate) passages: Option<usize>,
+    /// Only where the fast ranking is unsure.
+    pub(crate) only_where_unsure: bool,
 }
 
 /// Retrieves, ranks and fits.
@@ -104,16 +133,8 @@ pub(crate) fn answer(
     deadline: &Deadline,
 ) -> Result<Answer> {
     let must_keep = MustKeep::of(&question.text, shape.must_keep)?;
-    let limit = if shape.inline { usize::MAX } else { candidates::for_budget(shape.budget.max_tokens.0) };
-    let candidates = stats.time("retrieve", || {
-        let mut found = retrieve(view, filter, question, limit, deadline)?;
-        must_keep.retrieve(view, filter, &mut found)?;
-        Ok(found)
-    })?;
-    let mut scores = stats.time("rank", || rank::score_blocks(question, view, &candidates, shape.model, deadline))?;
-    if let Some((reader, how)) = shape.reader {
-        stats.read = stats.time("read", || rank::read(question, &candidates, &mut scores, reader, how, deadline))?;
-    }
+    let Ranked { candidates, scores, readings } =
+        ranked(view, filter, question, shape, &must_keep, &mut stats, deadline)?;
     let context = stats.time("fit", || {
         let first = must_keep.blocks(&candidates, &scores);
         let enough = |s: &&BlockScore| s.relevance >= shape.min_relevance || first.contains(&(s.candidate, s.block));
@@ -126,7 +147,8 @@ pub(crate) fn answer(
     stats.candidate_tokens = candidates::tokens(&candidates, shape.budget.tokenizer.as_ref());
     let kept = Kept::of(&context);
     let relevances = scores.iter().filter(|s| kept.holds(&candidates[s.candidate], s)).map(|s| s.relevance);
-    let explained = shape.explain.map_or_else(Vec::new, |dropped| explain(&candidates, &scores, &kept, dropped));
+    let explained =
+        shape.explain.map_or_else(Vec::new, |dropped| explain(&candidates, &scores, &readings, &kept, dropped));
     Ok(Answer {
         confidence: shape.model.confidence(relevances),
         not_kept: must_keep.missing_in(context.excerpts.iter().map(|e| e.text.as_str())),
@@ -134,6 +156,73 @@ pub(crate) fn answer(
         context,
         stats,
     })
+}
+
+/// Blocks of the candidates, best first.
+pub(crate) struct Ranked {
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) scores: Vec<BlockScore>,
+    pub(crate) readings: Readings,
+}
+
+/// Retrieves and ranks.
+pub(crate) fn ranked(
+    view: &dyn View,
+    filter: &Filter,
+    question: &Question,
+    shape: &Shape<'_>,
+    must_keep: &MustKeep,
+    stats: &mut Stats,
+    deadline: &Deadline,
+) -> Result<Ranked> {
+    let limit = if shape.inline { usize::MAX } else { candidates::for_budget(shape.budget.max_tokens.0) };
+    let candidates = stats.time("retrieve", || {
+        let mut found = retrieve(view, filter, question, limit, deadline)?;
+        must_keep.retrieve(view, filter, &mut found)?;
+        Ok(found)
+    })?;
+    let mut scores = stats.time("rank", || rank::score_blocks(question, view, &candidates, shape.model, deadline))?;
+    let mut readings = Readings::default();
+    if let Some(reading) = &shape.reading {
+        readings = stats.time("read", || read(question, &candidates, &mut scores, reading, shape, deadline))?;
+        stats.read = Some(readings.was_read.clone());
+    }
+    Ok(Ranked { candidates, scores, readings })
+}
+
+/// Reads the best passages, as far as the request wants it.
+fn read(
+    question: &Question,
+    candidates: &[Candidate],
+    scores: &mut Vec<BlockScore>,
+    reading: &WhoReads<'_>,
+    shape: &Shape<'_>,
+    deadline: &Deadline,
+) -> Result<Readings> {
+    let chosen = |scores: &[BlockScore]| match (reading.passages, shape.inline) {
+        // The order of documents that came with the request is read whole, unless the request says otherwise.
+        (None, true) => (0..candidates.len()).collect(),
+        (passages, _) => rank::best_passages(scores, passages.unwrap_or(WHOLE_DOCUMENT_PASSAGES)),
+    };
+    match reading.ranker {
+        Ranker::Fused => {
+            let cut = || candidates::kept_by(shape.budget.max_tokens.0, candidates, scores);
+            let effort = if reading.only_where_unsure { Effort::AsNeeded { cut: cut() } } else { Effort::Full };
+            let mut policy = reading.policy.clone();
+            if let Some(asked) = reading.passages {
+                (policy.passages, policy.passages_as_needed) = (asked, asked);
+            }
+            rank::read(question, candidates, scores, reading.reader, &policy, effort, deadline)
+        }
+        Ranker::Xl3m(how) => {
+            let (reader, chosen) = (reading.reader.get(deadline)?, chosen(scores));
+            rank::read_by_certainty(question, candidates, &chosen, scores, reader.as_ref(), how, deadline)
+        }
+        Ranker::InfiniRetri(how) => {
+            let (reader, chosen) = (reading.reader.get(deadline)?, chosen(scores));
+            rank::read_by_attention(question, candidates, &chosen, scores, reader.as_ref(), how, deadline)
+        }
+    }
 }
 
 /// The best segments of two ranked lists. The lists are longer than what is wanted of them: what one has among
@@ -172,7 +261,13 @@ impl Kept {
 }
 
 /// The kept blocks and the first others, best first.
-fn explain(candidates: &[Candidate], scores: &[BlockScore], kept: &Kept, mut dropped: usize) -> Vec<Explained> {
+fn explain(
+    candidates: &[Candidate],
+    scores: &[BlockScore],
+    readings: &Readings,
+    kept: &Kept,
+    mut dropped: usize,
+) -> Vec<Explained> {
     let mut out = Vec::new();
     for score in scores {
         let candidate = &candidates[score.candidate];
@@ -181,15 +276,26 @@ fn explain(candidates: &[Candidate], scores: &[BlockScore], kept: &Kept, mut dro
             continue;
         }
         dropped -= usize::from(!is_kept);
-        let made_of = [("sum", score.sum), ("trees", score.trees)].into_iter();
+        let heard = readings.heard(score);
+        let made_of =
+            [("sum", score.sum), ("trees", score.trees)].into_iter().chain(heard.map(|h| ("reading", h.added)));
+        let made_of = made_of.chain(heard.and_then(|h| Some(("entropy", h.entropy?))));
+        let made_of = made_of.chain(NAMES.into_iter().zip(score.features.values()));
+        let by_head = heard.into_iter().flat_map(|h| readings.heads.iter().zip(&h.heads));
+        let by_head = by_head.map(|(head, share)| (format!("head {}.{}", head.layer, head.head), *share));
         out.push(Explained {
             document_id: candidate.document.id.to_string(),
             revision: candidate.id.revision.0,
             span: candidate.stored.segment.blocks[score.block].span,
             kept: is_kept,
+            reading: match heard {
+                Some(_) => WasBlockRead::Yes,
+                None if readings.was_cut(score) => WasBlockRead::Cut,
+                None => WasBlockRead::No,
+            },
             score: score.score,
             relevance: score.relevance,
-            parts: made_of.chain(NAMES.into_iter().zip(score.features.values())).collect(),
+            parts: made_of.map(|(name, part)| (name.to_owned(), part)).chain(by_head).collect(),
         });
     }
     out

@@ -19,10 +19,24 @@ const MIN_CANDIDATES: usize = 64;
 const MAX_CANDIDATES: usize = 4096;
 /// A segment has about this many tokens of its own; segments for four times the budget are looked at.
 const TOKENS_PER_CANDIDATE: usize = 32;
+/// A token of a text has about so many bytes, with its share of citations.
+const BYTES_PER_TOKEN: usize = 4;
 
 /// How many segments to retrieve so that their blocks can fill a budget several times over.
 pub(super) fn for_budget(max_tokens: u32) -> usize {
     (max_tokens as usize / TOKENS_PER_CANDIDATE).clamp(MIN_CANDIDATES, MAX_CANDIDATES)
+}
+
+/// About how many of the best blocks fit into a budget.
+pub(crate) fn kept_by(max_tokens: u32, candidates: &[Candidate], scores: &[BlockScore]) -> usize {
+    let mut bytes = max_tokens as usize * BYTES_PER_TOKEN;
+    let fits = |score: &&BlockScore| {
+        let block = candidates[score.candidate].stored.segment.blocks[score.block].span.len();
+        let left = bytes.checked_sub(block);
+        bytes = left.unwrap_or(0);
+        left.is_some()
+    };
+    scores.iter().take_while(fits).count().max(1)
 }
 
 /// Tokens of the candidates' text.

@@ -19,13 +19,13 @@ const MIN_ID_CHARS: usize = 5;
 const QUOTES: [(char, char); 5] = [('"', '"'), ('“', '”'), ('„', '“'), ('«', '»'), ('`', '`')];
 
 /// The terms, as they are looked for.
-pub(super) struct MustKeep {
+pub(crate) struct MustKeep {
     terms: Vec<String>,
 }
 
 impl MustKeep {
     /// The caller's terms, then those of the question.
-    pub(super) fn of(question: &str, callers: &[String]) -> Result<Self> {
+    pub(crate) fn of(question: &str, callers: &[String]) -> Result<Self> {
         if callers.len() > MAX_TERMS {
             let (limit, actual) = (MAX_TERMS as u64, callers.len() as u64);
             return Err(Error::LimitExceeded { field: "must_keep", limit, actual });

@@ -89,6 +89,12 @@ pub fn recall(ranked: &[usize], gold: &[usize], k: usize) -> f64 {
     found as f64 / gold.len().max(1) as f64
 }
 
+/// One over the rank of the first gold document; 0 where none is found.
+#[must_use]
+pub fn reciprocal_rank(ranked: &[usize], gold: &[usize]) -> f64 {
+    ranked.iter().position(|r| gold.contains(r)).map_or(0.0, |place| 1.0 / (place + 1) as f64)
+}
+
 /// Normalised discounted cumulative gain of the first `k` (Järvelin and Kekäläinen, 2002), gains 0 and 1.
 #[must_use]
 pub fn ndcg(ranked: &[usize], gold: &[usize], k: usize) -> f64 {

@@ -6,11 +6,15 @@
 //!
 //! The systems under test run the same code as the server: [`crate::compress`] over an index in memory.
 
+mod asked;
 pub mod bootstrap;
 pub mod calibrate;
+pub mod cascade;
 pub mod compare;
 pub mod data;
 pub mod gate;
+pub mod heads;
+mod logistic;
 pub mod measure;
 mod memory;
 mod passages;
@@ -25,7 +29,7 @@ mod trust;
 pub mod tune;
 
 use crate::error::{Error, Result};
-pub use memory::RememberingEncoder;
+pub use memory::{RememberingEncoder, RememberingReader};
 pub use prepare::PreparedSet;
 pub use run::{Plan, SetResult, SystemResult, run};
 pub use system::System;

@@ -1,7 +1,9 @@
 //! Answers kept against tokens, as a picture (SVG).
 
+use super::heads::HeadScore;
 use super::report::{Report, at};
 use super::system::System;
+use crate::read::Rows;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 460.0;
@@ -68,6 +70,51 @@ pub fn svg(report: &Report) -> String {
             legend + 26.0,
             at + 4.0
         ));
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+/// Every head by layer and place, as good as its reciprocal rank: from the last token above, from the question's below.
+#[must_use]
+pub fn heads(scores: &[HeadScore], per_layer: usize) -> String {
+    const CELL: f64 = 20.0;
+    let layers = scores.iter().map(|s| s.head.layer + 1).max().unwrap_or(1);
+    let (least, most) = scores
+        .iter()
+        .fold((1.0f64, 0.0f64), |(least, most), s| (least.min(s.reciprocal_rank), most.max(s.reciprocal_rank)));
+    let height = CELL * per_layer as f64 + 60.0;
+    let width = LEFT + CELL * layers as f64 + 20.0;
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{}\" font-family=\"sans-serif\" \
+         font-size=\"10\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
+        2.0 * height
+    );
+    for (rows, title, top) in
+        [(Rows::Last, "from the last token", 40.0), (Rows::Mean, "from the question's tokens", 40.0 + height)]
+    {
+        out.push_str(&format!(
+            "<text x=\"{LEFT}\" y=\"{}\" font-size=\"13\">Reciprocal rank of the wanted block {title}, {least:.2} (white) to \
+             {most:.2}</text>\n",
+            top - 12.0
+        ));
+        for score in scores.iter().filter(|s| s.rows == rows) {
+            let share = (score.reciprocal_rank - least) / (most - least).max(1e-9);
+            let (x, y) = (LEFT + CELL * score.head.layer as f64, top + CELL * score.head.head as f64);
+            out.push_str(&format!(
+                "<rect x=\"{x}\" y=\"{y}\" width=\"{CELL}\" height=\"{CELL}\" fill=\"#0072B2\" fill-opacity=\"{share:.3}\" \
+                 stroke=\"#eee\"><title>layer {}, head {}: {:.3}</title></rect>\n",
+                score.head.layer, score.head.head, score.reciprocal_rank
+            ));
+        }
+        for layer in (0..layers).step_by(2) {
+            let (x, y) = (LEFT + CELL * (layer as f64 + 0.5), top + CELL * per_layer as f64 + 13.0);
+            out.push_str(&format!("<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\">{layer}</text>\n"));
+        }
+        for head in 0..per_layer {
+            let y = top + CELL * (head as f64 + 0.7);
+            out.push_str(&format!("<text x=\"{}\" y=\"{y}\" text-anchor=\"end\">head {head}</text>\n", LEFT - 6.0));
+        }
     }
     out.push_str("</svg>\n");
     out

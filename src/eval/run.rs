@@ -6,25 +6,23 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::bootstrap::{self, Interval, Random};
+use super::asked::Asked;
+use super::bootstrap::{self, Interval};
 use super::data::Question as Labelled;
 use super::measure::{self, Kept};
 use super::prepare::{PreparedSet, in_parallel};
 use super::sentences::Counts;
 use super::system::System;
-use super::{passages, sentences, trust};
-use crate::compress::{self, Shape, Stats};
+use super::trust;
+use crate::compress::{Ranker, WhoReads};
 use crate::deadline::Deadline;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
-use crate::fit::{Budget, Format, Order};
-use crate::index::{SegmentId, View};
-use crate::rank::{Model, Precise, Question};
-use crate::read::Reader;
+use crate::index::SegmentId;
+use crate::rank::{Model, Question, ReadingPolicy, Xl3m};
+use crate::read::{InfiniRetriSettings, LazyReader};
 use crate::tokenize::TokenCounter;
 
-/// Documents are ranked from so many segments.
-const RANKED_SEGMENTS: usize = 400;
 /// How deep document recall is measured.
 const DEPTHS: [usize; 4] = [1, 5, 10, 20];
 
@@ -41,16 +39,26 @@ pub struct Plan {
     pub model: Model,
     /// For random orders and intervals.
     pub seed: u64,
-    /// Who reads for [`System::Precise`], and how.
-    pub reader: Option<Arc<dyn Reader>>,
+    /// Who reads for [`System::Precise`] and [`System::Auto`].
+    pub reader: Option<LazyReader>,
     /// How much of it, and what it counts.
-    pub precise: Precise,
+    pub policy: ReadingPolicy,
 }
 
 impl Plan {
-    fn reader(&self) -> Result<Option<(&dyn Reader, Precise)>> {
-        let reader = self.reader.as_deref().ok_or_else(|| Error::invalid("plan", "precise needs a reader"))?;
-        Ok(Some((reader, self.precise)))
+    /// Who reads for a system; nobody for those that do not read.
+    pub(super) fn reading(&self, system: System) -> Result<Option<WhoReads<'_>>> {
+        if !system.reads() {
+            return Ok(None);
+        }
+        let reader = self.reader.as_ref().ok_or_else(|| Error::invalid("plan", "this system needs a reader"))?;
+        let ranker = match system {
+            System::Xl3m => Ranker::Xl3m(Xl3m::default()),
+            System::InfiniRetri => Ranker::InfiniRetri(InfiniRetriSettings::default()),
+            _ => Ranker::Fused,
+        };
+        let only_where_unsure = system == System::Auto;
+        Ok(Some(WhoReads { reader, policy: &self.policy, ranker, passages: None, only_where_unsure }))
     }
 }
 
@@ -82,6 +90,9 @@ pub struct AtBudget {
     /// Words of the evidence kept, question by question.
     #[serde(default)]
     pub words: Vec<Option<f64>>,
+    /// Tokens that a reader read, question by question; empty where none did.
+    #[serde(default)]
+    pub read: Vec<usize>,
     /// Answer kept where the system was sure of it: at a confidence of 0.9 or more.
     #[serde(default)]
     pub sure: Option<Interval>,
@@ -97,6 +108,9 @@ pub struct Documents {
     pub recall: BTreeMap<usize, Interval>,
     /// nDCG of the first ten.
     pub ndcg_10: Interval,
+    /// Reciprocal rank of the first gold document.
+    #[serde(default)]
+    pub reciprocal_rank: Interval,
     /// Recall at 1, question by question; `null` where it has no gold documents.
     #[serde(default)]
     pub first: Vec<Option<f64>>,
@@ -142,16 +156,6 @@ struct Answer {
     tokens: u32,
     over: bool,
     confidence: Option<f64>,
-    read: usize,
-    stages_ms: BTreeMap<&'static str, f64>,
-}
-
-/// What a system made of a question.
-#[derive(Default)]
-struct Made {
-    text: String,
-    confidence: Option<f64>,
-    /// Tokens that a reader read.
     read: usize,
     stages_ms: BTreeMap<&'static str, f64>,
 }
@@ -219,7 +223,10 @@ fn row(
             let start = Instant::now();
             let mut made = asked.context(*system, order.as_deref(), *budget, &deadline)?;
             made.stages_ms.insert("encode", encoding);
-            made.stages_ms.insert("all", encoding + start.elapsed().as_secs_f64() * 1e3);
+            // What is remembered is not read again: how long reading takes is measured elsewhere.
+            if made.stages_ms.remove("read").is_none() {
+                made.stages_ms.insert("all", encoding + start.elapsed().as_secs_f64() * 1e3);
+            }
             let tokens = plan.tokenizer.count(&made.text).0;
             let kept = measure::kept(&made.text, labelled);
             let (confidence, read, stages_ms) = (made.confidence, made.read, made.stages_ms);
@@ -241,95 +248,6 @@ fn documents_of(ranked: &[SegmentId]) -> Vec<usize> {
         }
     }
     out
-}
-
-/// A question that is being asked.
-struct Asked<'a> {
-    prepared: &'a PreparedSet,
-    plan: &'a Plan,
-    counts: Option<&'a Counts>,
-    labelled: &'a Labelled,
-    question: &'a Question,
-    seed: u64,
-}
-
-impl Asked<'_> {
-    /// How a system ranks segments, where it does.
-    fn ranking(&mut self, system: System, deadline: &Deadline) -> Result<Option<Vec<SegmentId>>> {
-        let filter = self.prepared.filter(self.labelled.candidates.as_deref());
-        let by = match system {
-            System::PassageBm25 => passages::By::Lexical,
-            System::PassageDense => passages::By::Dense,
-            System::PassageFused => passages::By::Fused,
-            System::Fast | System::Precise => {
-                let view = &self.prepared.index;
-                let found = compress::retrieve(view, &filter, self.question, RANKED_SEGMENTS, deadline)?;
-                return Ok(Some(found.into_iter().map(|c| c.id).collect()));
-            }
-            _ => return Ok(None),
-        };
-        passages::ranked(&self.prepared.passages, &filter, self.question, by).map(Some)
-    }
-
-    fn context(
-        &mut self,
-        system: System,
-        order: Option<&[SegmentId]>,
-        budget: u32,
-        deadline: &Deadline,
-    ) -> Result<Made> {
-        let tokenizer = self.plan.tokenizer.as_ref();
-        let made = |text| Made { text, ..Made::default() };
-        let by = match system {
-            System::Fast => return self.served(budget, None, deadline),
-            System::Precise => return self.served(budget, self.plan.reader()?, deadline),
-            System::PassageBm25 | System::PassageDense | System::PassageFused => {
-                let ranked = order.unwrap_or_default();
-                return passages::context(&self.prepared.passages, ranked, budget, tokenizer).map(made);
-            }
-            System::Random => sentences::By::Random(self.seed),
-            System::Lead => sentences::By::Lead,
-            System::Sentence => sentences::By::Bare,
-            System::TitleSentence => sentences::By::Titled,
-        };
-        // Sets name the answering document first: no system may learn from that.
-        let mut candidates = self.labelled.candidates.clone();
-        if let Some(candidates) = &mut candidates {
-            Random::new(self.seed).shuffle(candidates);
-        }
-        let query = self.question.vector.pack();
-        let Some(counts) = self.counts else { return Ok(Made::default()) };
-        Ok(made(sentences::context(self.prepared, candidates.as_deref(), &query, by, budget, tokenizer, counts)))
-    }
-
-    /// As the server does it.
-    fn served(&self, budget: u32, reader: Option<(&dyn Reader, Precise)>, deadline: &Deadline) -> Result<Made> {
-        let filter = self.prepared.filter(self.labelled.candidates.as_deref());
-        let budget = Budget::new(budget, self.plan.tokenizer.clone())?;
-        let shape = Shape {
-            budget: &budget,
-            format: Format::Plain,
-            order: Order::Relevance,
-            model: &self.plan.model,
-            inline: false,
-            must_keep: &[],
-            min_relevance: 0.0,
-            explain: None,
-            reader,
-        };
-        let view: &dyn View = &self.prepared.index;
-        match compress::answer(view, &filter, self.question, &shape, Stats::default(), deadline) {
-            Ok(answer) => Ok(Made {
-                text: answer.context.text,
-                confidence: Some(f64::from(answer.confidence)),
-                read: answer.stats.read.tokens,
-                stages_ms: answer.stats.stages_ms,
-            }),
-            // A budget below one block keeps nothing; that is measured, not an end of the run.
-            Err(Error::BudgetInfeasible { .. }) => Ok(Made { confidence: Some(0.0), ..Made::default() }),
-            Err(e) => Err(e),
-        }
-    }
 }
 
 fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> SystemResult {
@@ -358,6 +276,7 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
             filled: interval(&filled),
             sure: sure.map(|sure| bootstrap::mean(&sure, plan.seed)),
             tells_unanswerable: trust::tells_unanswerable(&confidence, questions),
+            read: if plan.systems[system].reads() { of(n).map(|a| a.read).collect() } else { Vec::new() },
             answers,
             evidence,
             words,
@@ -400,6 +319,7 @@ fn documents(system: usize, rows: &[Row], questions: &[Labelled], seed: u64) -> 
     Some(Documents {
         recall: DEPTHS.iter().map(|k| (*k, over(&|r, g| measure::recall(r, g, *k)))).collect(),
         ndcg_10: over(&|r, g| measure::ndcg(r, g, 10)),
+        reciprocal_rank: over(&measure::reciprocal_rank),
         first: rows.iter().zip(questions).map(|(row, q)| first_of(row.ranked[system].as_deref()?, q)).collect(),
     })
 }

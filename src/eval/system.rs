@@ -16,6 +16,12 @@ pub enum System {
     Fast,
     /// The same, the best passages read by a language model.
     Precise,
+    /// The same, where the fast ranking is unsure.
+    Auto,
+    /// XL3M over the best passages.
+    Xl3m,
+    /// InfiniRetri over the best passages.
+    InfiniRetri,
     /// Blocks in a random order.
     Random,
     /// Blocks from the beginning.
@@ -34,9 +40,12 @@ pub enum System {
 
 impl System {
     /// Every system, the one under test first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Fast,
         Self::Precise,
+        Self::Auto,
+        Self::Xl3m,
+        Self::InfiniRetri,
         Self::TitleSentence,
         Self::Sentence,
         Self::PassageFused,
@@ -56,6 +65,12 @@ impl System {
         matches!(self, Self::Random | Self::Lead | Self::Sentence | Self::TitleSentence)
     }
 
+    /// Whether a reader is needed.
+    #[must_use]
+    pub fn reads(self) -> bool {
+        matches!(self, Self::Precise | Self::Auto | Self::Xl3m | Self::InfiniRetri)
+    }
+
     /// Whether a model reads the question.
     pub(super) fn encodes_questions(self) -> bool {
         !matches!(self, Self::Random | Self::Lead | Self::PassageBm25)
@@ -67,6 +82,9 @@ impl System {
         match self {
             Self::Fast => "fast",
             Self::Precise => "precise",
+            Self::Auto => "auto",
+            Self::Xl3m => "xl3m",
+            Self::InfiniRetri => "infiniretri",
             Self::Random => "random",
             Self::Lead => "lead",
             Self::PassageBm25 => "passage-bm25",

@@ -53,14 +53,14 @@ pub fn examples(prepared: &PreparedSet, encoder: &dyn Encoder) -> Result<Vec<Exa
 }
 
 /// What makes a block wanted.
-struct Wanted {
+pub(super) struct Wanted {
     gold: Vec<usize>,
     answers: Vec<String>,
     evidence: Vec<String>,
 }
 
 impl Wanted {
-    fn of(prepared: &PreparedSet, labelled: &Labelled) -> Self {
+    pub(super) fn of(prepared: &PreparedSet, labelled: &Labelled) -> Self {
         // An answer such as "no" or "3" stands everywhere: it counts only where the gold documents hold it seldom.
         let gold_text: String =
             labelled.gold.iter().filter_map(|n| prepared.set.documents.get(*n)).map(text_of).collect();
@@ -73,7 +73,7 @@ impl Wanted {
         }
     }
 
-    fn holds(&self, document: usize, block: &str) -> bool {
+    pub(super) fn holds(&self, document: usize, block: &str) -> bool {
         if !self.gold.contains(&document) {
             return false;
         }

@@ -110,6 +110,24 @@ impl MediaType {
         }
     }
 
+    /// Whether a text of this type can be split part by part, cut at a blank line: files can't, nor can what has a header
+    /// for all of it.
+    #[must_use]
+    pub fn can_come_in_parts(self) -> bool {
+        matches!(
+            self,
+            Self::Plain
+                | Self::Markdown
+                | Self::ReStructuredText
+                | Self::AsciiDoc
+                | Self::JsonLines
+                | Self::Log
+                | Self::Chat
+                | Self::Subtitles
+                | Self::Code(_)
+        )
+    }
+
     /// The type that a file name extension stands for.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {

@@ -7,6 +7,8 @@
 //! Inputs `input_ids`, `[1, sequence]`, and `first_row`, `[1]`, both int64: rows are those of the tokens from
 //! there on. Output `attention`, `[1, heads listened to, rows, sequence]`, or `logits`, `[1, rows, vocabulary]`.
 
+use serde::{Deserialize, Serialize};
+
 use super::graph::{GraphWriter, int, ints};
 use super::product::{self, Product};
 use crate::error::{Error, Result};
@@ -34,13 +36,26 @@ pub struct LlamaShape {
     pub context: usize,
 }
 
-/// One attention head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// One attention head; written as `[layer, head]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "[usize; 2]", into = "[usize; 2]")]
 pub struct Head {
     /// Layer, from 0.
     pub layer: usize,
     /// Query head, from 0.
     pub head: usize,
+}
+
+impl From<[usize; 2]> for Head {
+    fn from([layer, head]: [usize; 2]) -> Self {
+        Self { layer, head }
+    }
+}
+
+impl From<Head> for [usize; 2] {
+    fn from(head: Head) -> Self {
+        [head.layer, head.head]
+    }
 }
 
 /// What the graph gives.

@@ -27,6 +27,14 @@ pub struct BlockScore {
     pub features: Features,
 }
 
+impl BlockScore {
+    /// The score without what a reader added.
+    #[must_use]
+    pub fn fast(&self) -> f32 {
+        self.sum + self.trees
+    }
+}
+
 /// Scores every block that can be kept, best first. Blocks without a vector (headings) are left out.
 ///
 /// # Errors

@@ -5,21 +5,28 @@
 mod blocks;
 pub mod bm25;
 mod bridges;
+pub mod cascade;
 mod expected;
 pub mod features;
 mod feedback;
 mod fusion;
+mod infiniretri;
 mod model;
 mod reading;
+mod runs;
 mod trees;
+mod xl3m;
 
 pub use blocks::{BlockScore, score_blocks};
 pub(crate) use fusion::ranked;
 pub use fusion::{Candidate, Lexical, fuse};
+pub use infiniretri::read_by_attention;
 pub(crate) use model::evidence;
 pub use model::{Model, Scored};
-pub use reading::{Precise, WasRead, read};
+pub use reading::{Effort, End, Heard, ReadingPolicy, Readings, WasRead, read};
+pub(crate) use reading::{Passage, RESERVE, best_passages, listen, signals};
 pub use trees::{Node, Trees};
+pub use xl3m::{Xl3m, read_by_certainty};
 
 use crate::deadline::Deadline;
 use crate::encode::{Encoder, Vector};

@@ -4,103 +4,367 @@
 //! that look answers up. The reader alone is no better than vectors; standardised within the question and added to the
 //! fast score, it keeps what neither would (docs/evaluation.md).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::cascade::Cascade;
 use super::features::standardise;
 use super::fusion::Candidate;
 use super::{BlockScore, Question, blocks, rounded};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
-use crate::read::{Attention, Reader, Reading, Rows};
+use crate::onnx::Head;
+use crate::read::{self, Attention, LazyReader, Reader, Reading, Rows};
 use crate::runtime::in_parallel;
-use crate::span::Span;
 
 /// What reading leaves of the deadline for fitting the context.
-const RESERVE: Duration = Duration::from_millis(100);
+pub(crate) const RESERVE: Duration = Duration::from_millis(50);
+/// Passages that are read before it is asked whether more are needed.
+const WAVE: usize = 4;
 /// Keeps the logarithm of no attention finite.
 const LEAST: f32 = 1e-3;
 
+/// What ships: made by `tamis calibrate cascade`, with the evidence beside it in docs/evaluation.md.
+const SHIPPED: &str = include_str!("../../models/reading.toml");
+
 /// How much is read, and what it counts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Precise {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadingPolicy {
     /// Passages that are read: those whose best block scores highest.
     pub passages: usize,
+    /// Passages that are read at most where no more is read than needed.
+    pub passages_as_needed: usize,
     /// What a deviation of the signal counts, in units of the fast score.
     pub weight: f32,
+    /// Where no more is read than needed: a passage whose best block is further below the budget's cut ends it, because
+    /// hardly any signal lifts a block so far.
+    pub reach: f32,
+    /// When it is read at all, where it is not always.
+    pub cascade: Cascade,
 }
 
-impl Default for Precise {
-    fn default() -> Self {
-        Self { passages: 12, weight: 1.0 }
+impl ReadingPolicy {
+    /// The policy that ships.
+    #[must_use]
+    pub fn shipped() -> Self {
+        // Compiled in, and read by a test: it can't be damaged.
+        #[allow(clippy::expect_used)]
+        Self::parse(SHIPPED).expect("models/reading.toml is sound")
+    }
+
+    /// Reads a policy from TOML.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for what is missing, unknown or out of range.
+    pub fn parse(text: &str) -> Result<Self> {
+        let policy: Self = toml::from_str(text).map_err(|e| Error::invalid("reading", e.to_string()))?;
+        match policy.passages.min(policy.passages_as_needed) > 0
+            && policy.weight.is_finite()
+            && policy.reach.is_finite()
+        {
+            true => Ok(policy),
+            false => Err(Error::invalid("reading", "passages must be at least 1, weight and reach numbers")),
+        }
+    }
+
+    /// As TOML.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for numbers that can't be written.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::invalid("reading", e.to_string()))
     }
 }
 
-/// What was read.
+/// Whether everything that the policy allows is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Everything.
+    Full,
+    /// Nothing where the fast ranking is sure, and no more once the rest can't change what is kept.
+    AsNeeded {
+        /// Blocks that the budget keeps, about.
+        cut: usize,
+    },
+}
+
+/// Why no more was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// There was nothing to read.
+    #[default]
+    Nothing,
+    /// All passages that were to be read were.
+    Done,
+    /// The fast ranking was sure enough.
+    Sure,
+    /// What was left could not change the order at the budget any more.
+    Settled,
+    /// The deadline was near.
+    Deadline,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct WasRead {
     /// Passages.
     pub passages: usize,
     /// Tokens, with question and template.
     pub tokens: usize,
-    /// Passages that were to be read and were not, because the deadline was near or they are longer than the reader's
-    /// window.
-    pub left_out: usize,
+    /// Passages that were to be read and were not, because the deadline was near.
+    pub cut: usize,
+    /// Why no more was read.
+    pub end: End,
+    /// How likely reading keeps an answer that the fast ranking would not, 0 to 1; `None` where nobody asked.
+    pub expected_gain: Option<f32>,
+    /// Who read; empty where nobody was needed.
+    pub fingerprint: String,
+}
+
+/// What was read, and what was heard of every block.
+#[derive(Clone, Debug, Default)]
+pub struct Readings {
+    /// How much.
+    pub was_read: WasRead,
+    /// The heads that were listened to.
+    pub heads: Vec<Head>,
+    /// By candidate and block.
+    heard: HashMap<(usize, usize), Heard>,
+    /// Candidates that the deadline cut.
+    cut: HashSet<usize>,
+}
+
+/// What was heard of a block.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Heard {
+    /// Attention to it, by head: a share of 1.
+    pub heads: Vec<f32>,
+    /// What it added to the score.
+    pub added: f32,
+    /// Entropy of what would follow the best segment that holds it and the question, in nats; of XL3M only.
+    pub entropy: Option<f32>,
+}
+
+impl Readings {
+    /// What was heard of a block; `None` where its passage was not read.
+    #[must_use]
+    pub fn heard(&self, score: &BlockScore) -> Option<&Heard> {
+        self.heard.get(&(score.candidate, score.block))
+    }
+
+    /// Whether the deadline cut the block's passage.
+    #[must_use]
+    pub fn was_cut(&self, score: &BlockScore) -> bool {
+        self.cut.contains(&score.candidate)
+    }
 }
 
 /// Reads the best passages and puts the blocks in a new order. Blocks that were not read keep their score.
 ///
 /// # Errors
-/// The reader's; a deadline that comes near ends the reading, and is no error.
+/// The reader's, and [`Error::LimitExceeded`] for a question that is longer than its window; a deadline that comes
+/// near ends the reading, and is no error.
 pub fn read(
     question: &Question,
     candidates: &[Candidate],
     scores: &mut [BlockScore],
-    reader: &dyn Reader,
-    how: Precise,
+    reader: &LazyReader,
+    policy: &ReadingPolicy,
+    effort: Effort,
     deadline: &Deadline,
-) -> Result<WasRead> {
-    let mut seen = HashSet::new();
-    let best: Vec<usize> = scores.iter().map(|s| s.candidate).filter(|c| seen.insert(*c)).take(how.passages).collect();
+) -> Result<Readings> {
     let until = deadline.sooner_by(RESERVE);
-    let heard = in_parallel(best.len(), reader.parallelism(), |n| {
-        let candidate = &candidates[best[n]];
-        let text = candidate.stored.slice(candidate.stored.segment.span()).unwrap_or_default();
-        let reading = Reading { title: &candidate.document.title, text, question: &question.text };
-        match reader.attention(&reading, Rows::Last, &until) {
-            Ok(attention) => Ok(Some(attention)),
-            Err(Error::DeadlineExceeded { .. } | Error::LimitExceeded { .. }) => Ok(None),
-            Err(e) => Err(e),
+    let mut readings = Readings::default();
+    let most = if effort == Effort::Full { policy.passages } else { policy.passages_as_needed };
+    let best = best_passages(scores, most);
+    if best.is_empty() {
+        return Ok(readings);
+    }
+    if let Effort::AsNeeded { cut } = effort {
+        let expected = policy.cascade.expected_gain(scores, cut);
+        readings.was_read.expected_gain = Some(expected);
+        if expected < policy.cascade.threshold {
+            readings.was_read.end = End::Sure;
+            return Ok(readings);
         }
-    })?;
-    let mut was_read = WasRead::default();
-    let mut read: Vec<(usize, f32)> = Vec::new();
-    for (candidate, attention) in best.iter().zip(&heard) {
-        let Some(attention) = attention else {
-            was_read.left_out += 1;
-            continue;
+    }
+    let reader = match reader.get(&until) {
+        Ok(reader) => reader,
+        Err(Error::DeadlineExceeded { .. }) => {
+            readings.cut(&best);
+            return Ok(readings);
+        }
+        Err(e) => return Err(e),
+    };
+    readings.was_read.fingerprint = reader.fingerprint().to_string();
+    readings.was_read.end = End::Done;
+    let tops: Vec<f32> = best.iter().map(|c| top_of(*c, scores)).collect();
+    let mut at = 0;
+    while at < best.len() && readings.was_read.end == End::Done {
+        let wave = match effort {
+            Effort::Full => &best[at..],
+            Effort::AsNeeded { cut } if tops[at] + policy.reach < scores[cut.clamp(1, scores.len()) - 1].score => {
+                readings.was_read.end = End::Settled;
+                break;
+            }
+            Effort::AsNeeded { .. } => &best[at..(at + WAVE).min(best.len())],
         };
-        was_read.passages += 1;
-        was_read.tokens += attention.read;
-        let segment = &candidates[*candidate].stored.segment;
-        let start = segment.span().start;
-        for (n, score) in scores.iter().enumerate().filter(|(_, s)| s.candidate == *candidate) {
-            read.push((n, signal(attention, segment.blocks[score.block].span, start, &candidates[*candidate])));
+        for (n, passage) in
+            listen(question, candidates, wave, reader.as_ref(), reader.rows(), &until)?.into_iter().enumerate()
+        {
+            match passage {
+                Some(passage) => readings.add(wave[n], passage),
+                None => readings.cut(&wave[n..=n]),
+            }
         }
+        at += wave.len();
+        readings.fuse(scores, candidates, policy.weight);
     }
-    let mut signals: Vec<f32> = read.iter().map(|(_, signal)| *signal).collect();
-    standardise(&mut signals);
-    for ((n, _), signal) in read.iter().zip(signals) {
-        scores[*n].score = rounded(scores[*n].score + how.weight * signal);
+    if readings.was_read.end == End::Deadline {
+        readings.cut(&best[at..]);
     }
-    blocks::sort(scores, candidates);
-    Ok(was_read)
+    Ok(readings)
 }
 
-/// The logarithm of the attention to a block's letters and digits: dots and brackets draw attention that says nothing.
-fn signal(attention: &Attention, block: Span, start: u64, candidate: &Candidate) -> f32 {
-    let text = candidate.stored.slice(candidate.stored.segment.span()).unwrap_or_default();
-    let bytes = (block.start - start) as usize..(block.end - start) as usize;
+/// The fast score of a candidate's best block.
+fn top_of(candidate: usize, scores: &[BlockScore]) -> f32 {
+    scores.iter().filter(|s| s.candidate == candidate).map(BlockScore::fast).fold(f32::MIN, f32::max)
+}
+
+impl Readings {
+    fn add(&mut self, candidate: usize, passage: Passage) {
+        self.was_read.passages += 1;
+        self.was_read.tokens += passage.tokens;
+        self.heads = passage.heads;
+        for (block, heads) in passage.blocks.into_iter().enumerate() {
+            self.heard.insert((candidate, block), Heard { heads, ..Heard::default() });
+        }
+    }
+
+    /// Notes what was heard of a block.
+    pub(super) fn hear(&mut self, score: &BlockScore, heard: Heard) {
+        self.heard.insert((score.candidate, score.block), heard);
+    }
+
+    fn cut(&mut self, passages: &[usize]) {
+        self.was_read.cut += passages.len();
+        self.was_read.end = End::Deadline;
+        self.cut.extend(passages);
+    }
+
+    /// Adds the signals, standardised over the blocks that were read, to the fast scores.
+    fn fuse(&mut self, scores: &mut [BlockScore], candidates: &[Candidate], weight: f32) {
+        let read: Vec<usize> = (0..scores.len()).filter(|n| self.heard(&scores[*n]).is_some()).collect();
+        let attention = |n: &usize| self.heard(&scores[*n]).map_or(0.0, |h| h.heads.iter().sum());
+        let signals = signals(&read.iter().map(attention).collect::<Vec<f32>>());
+        for (n, signal) in read.into_iter().zip(signals) {
+            let score = &mut scores[n];
+            let added = weight * signal;
+            score.score = rounded(score.fast() + added);
+            if let Some(heard) = self.heard.get_mut(&(score.candidate, score.block)) {
+                heard.added = added;
+            }
+        }
+        blocks::sort(scores, candidates);
+    }
+}
+
+/// The candidates in the order of their best blocks, so many of them.
+pub(crate) fn best_passages(scores: &[BlockScore], limit: usize) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    scores.iter().map(|s| s.candidate).filter(|c| seen.insert(*c)).take(limit).collect()
+}
+
+/// What attention to blocks, of all heads together, says of them: its logarithm, standardised.
+pub(crate) fn signals(attention: &[f32]) -> Vec<f32> {
+    let mut signals: Vec<f32> = attention.iter().map(|share| (share + LEAST).ln()).collect();
+    standardise(&mut signals);
+    signals
+}
+
+/// A passage that was read.
+pub(crate) struct Passage {
+    pub(crate) tokens: usize,
+    pub(crate) heads: Vec<Head>,
+    /// Attention by block and head, the mean of the rows.
+    pub(crate) blocks: Vec<Vec<f32>>,
+    /// The same from the last row.
+    pub(crate) last: Vec<Vec<f32>>,
+}
+
+/// Reads passages, several at a time; `None` for those that the deadline cut.
+pub(crate) fn listen(
+    question: &Question,
+    candidates: &[Candidate],
+    passages: &[usize],
+    reader: &dyn Reader,
+    rows: Rows,
+    until: &Deadline,
+) -> Result<Vec<Option<Passage>>> {
+    in_parallel(passages.len(), reader.parallelism(), |n| {
+        match passage(question, &candidates[passages[n]], reader, rows, until) {
+            Ok(passage) => Ok(Some(passage)),
+            Err(Error::DeadlineExceeded { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    })
+}
+
+fn passage(
+    question: &Question,
+    candidate: &Candidate,
+    reader: &dyn Reader,
+    rows: Rows,
+    until: &Deadline,
+) -> Result<Passage> {
+    let segment = &candidate.stored.segment;
+    let start = segment.span().start;
+    let text = candidate.stored.slice(segment.span()).unwrap_or_default();
+    let blocks: Vec<Range<usize>> =
+        segment.blocks.iter().map(|b| (b.span.start - start) as usize..(b.span.end - start) as usize).collect();
+    let whole = Reading { title: &candidate.document.title, text, question: &question.text };
+    let nothing = vec![Vec::new(); blocks.len()];
+    let mut read = Passage { tokens: 0, heads: Vec::new(), blocks: nothing.clone(), last: nothing };
+    match reader.attention(&whole, rows, until) {
+        Ok(attention) => read.add(&attention, text, 0, &blocks),
+        Err(Error::LimitExceeded { .. }) => {
+            for part in read::parts(reader, &whole, &blocks)? {
+                let text = &text[part.clone()];
+                let attention = reader.attention(&Reading { text, ..whole }, rows, until)?;
+                read.add(&attention, text, part.start, &blocks);
+            }
+        }
+        Err(e) => return Err(e),
+    }
+    Ok(read)
+}
+
+impl Passage {
+    /// Adds what was heard of a part of the passage, which begins at byte `at`.
+    fn add(&mut self, attention: &Attention, part: &str, at: usize, blocks: &[Range<usize>]) {
+        self.tokens += attention.read;
+        self.heads.clone_from(&attention.heads);
+        for (n, block) in blocks.iter().enumerate() {
+            let (start, end) = (block.start.saturating_sub(at), block.end.saturating_sub(at));
+            let all = 0..attention.rows;
+            for (sums, rows) in [(&mut self.blocks[n], all.clone()), (&mut self.last[n], all.end - 1..all.end)] {
+                sums.resize(attention.heads.len(), 0.0);
+                if start < part.len() && start < end {
+                    let heard = attention_to(attention, part, start..end, rows);
+                    sums.iter_mut().zip(heard).for_each(|(sum, more)| *sum += more);
+                }
+            }
+        }
+    }
+}
+
+/// Every head's attention to the letters and digits of some bytes, the mean of its rows: dots and brackets draw
+/// attention that says nothing, and so does a sink.
+fn attention_to(attention: &Attention, text: &str, bytes: Range<usize>, rows: Range<usize>) -> Vec<f32> {
     let counts = |n: &usize| {
         let token = &attention.tokens[*n];
         token.start < bytes.end
@@ -109,6 +373,8 @@ fn signal(attention: &Attention, block: Span, start: u64, candidate: &Candidate)
     };
     let after_sink = usize::from(attention.before == 0);
     let counted: Vec<usize> = (after_sink..attention.tokens.len()).filter(counts).collect();
-    let of_head = |head: usize| counted.iter().map(|n| attention.of(head, 0)[*n]).sum::<f32>();
-    ((0..attention.heads.len()).map(of_head).sum::<f32>() + LEAST).ln()
+    let of_row = |head: usize, row: usize| counted.iter().map(|n| attention.of(head, row)[*n]).sum::<f32>();
+    let count = rows.len() as f32;
+    let of_head = |head: usize| rows.clone().map(|row| of_row(head, row)).sum::<f32>() / count;
+    (0..attention.heads.len()).map(of_head).collect()
 }

@@ -3,13 +3,15 @@
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use ort::session::Session;
 use ort::value::Tensor;
 
 use super::gguf::Gguf;
 use super::tokens::{Token, Tokens};
-use super::{Attention, Certainty, Reader, Reading, Rows};
+use super::{Attention, Certainty, HeadTable, Of, Reader, Reading, Rows};
 use crate::deadline::Deadline;
 use crate::encode::{Fingerprint, Precision, Priority};
 use crate::error::{Error, Result};
@@ -22,12 +24,9 @@ use crate::runtime::{Pool, Runtime};
 const BEFORE_QUESTION: &str = "\n\nQuestion: ";
 const AFTER_QUESTION: &str = "\nAnswer:";
 /// Longest pass, unless the settings say otherwise.
-const WINDOW: usize = 1024;
+const WINDOW: usize = 2048;
 /// Largest network: its weights as floats must fit into one graph.
 const MAX_PARAMETERS: u64 = 500_000_000;
-/// Heads that look up answers, found on labelled questions.
-const HEADS: [(usize, usize); 10] =
-    [(14, 4), (15, 0), (16, 1), (17, 1), (17, 2), (17, 6), (18, 0), (18, 1), (18, 2), (18, 3)];
 
 /// Which model, and how it is run.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,11 +38,22 @@ pub struct ReaderSettings {
     /// Arithmetic.
     pub precision: Precision,
     /// Heads to listen to.
-    pub heads: Vec<Head>,
+    pub listen: Listen,
     /// Most tokens of one pass.
     pub window: usize,
     /// Sessions, each on one thread.
     pub sessions: usize,
+}
+
+/// Which heads are listened to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Listen {
+    /// Those of a table made by `tamis calibrate heads`; without one, that of the default model.
+    Table(Option<HeadTable>),
+    /// These.
+    Heads(Vec<Head>, Rows),
+    /// All of the first so many layers; all layers where there are fewer.
+    Layers(usize),
 }
 
 impl Default for ReaderSettings {
@@ -52,7 +62,7 @@ impl Default for ReaderSettings {
             model: None,
             tokenizer: None,
             precision: Precision::Auto,
-            heads: HEADS.map(|(layer, head)| Head { layer, head }).to_vec(),
+            listen: Listen::Table(None),
             window: WINDOW,
             sessions: std::thread::available_parallelism().map_or(1, usize::from),
         }
@@ -62,6 +72,9 @@ impl Default for ReaderSettings {
 /// The reader. Its two networks, one for each signal, are written when they are first asked for.
 pub struct LanguageReader {
     fingerprint: Fingerprint,
+    model: String,
+    heads: Vec<Head>,
+    rows: Rows,
     settings: ReaderSettings,
     precision: Precision,
     gguf: Gguf,
@@ -70,6 +83,8 @@ pub struct LanguageReader {
     runtime: Runtime,
     attention: OnceLock<Pool<Session>>,
     certainty: OnceLock<Pool<Session>>,
+    /// Nanoseconds that a token of the last passes took, for each network; 0 before the first.
+    pace: [AtomicU64; 2],
     loading: std::sync::Mutex<()>,
 }
 
@@ -79,12 +94,10 @@ impl LanguageReader {
     /// # Errors
     /// [`Error::InvalidArgument`] for settings out of range, [`Error::Model`] for a file that is damaged, of another
     /// architecture or too large, or a tokenizer that does not belong to it.
-    pub fn open(mut settings: ReaderSettings, cache: &Cache, progress: &dyn Progress) -> Result<Self> {
+    pub fn open(settings: ReaderSettings, cache: &Cache, progress: &dyn Progress) -> Result<Self> {
         if settings.sessions == 0 {
             return Err(Error::invalid("reader.sessions", "must be at least 1"));
         }
-        settings.heads.sort_unstable();
-        settings.heads.dedup();
         let (path, weights) = match &settings.model {
             Some(path) => (path.clone(), blake3_of(path)?),
             None => provisioned(cache, progress)?,
@@ -102,18 +115,25 @@ impl LanguageReader {
             ));
         }
         let tokens = Tokens::of(&gguf, settings.tokenizer.as_deref(), shape.vocabulary)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let model = format!("{name}:{}", &weights[..16]);
+        let (mut heads, rows) = heads(&settings.listen, &model, &shape)?;
+        heads.sort_unstable();
+        heads.dedup();
         let precision = settings.precision.resolve();
         let runtime = Runtime::load(precision, cache, progress)?;
         let tokenizer = settings.tokenizer.as_deref().map_or(Ok(String::new()), blake3_of)?;
         let meaning = format!(
-            "v1|{weights}|{tokenizer}|{precision}|{BEFORE_QUESTION}|{AFTER_QUESTION}|{:?}|{}",
-            settings.heads, settings.window
+            "v1|{weights}|{tokenizer}|{precision}|{BEFORE_QUESTION}|{AFTER_QUESTION}|{heads:?}|{}",
+            settings.window
         );
         let digest = blake3::hash(meaning.as_bytes()).to_hex();
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let fingerprint = Fingerprint(format!("{name}:{precision}:{}", &digest[..16]));
         Ok(Self {
             fingerprint,
+            model,
+            heads,
+            rows,
             settings,
             precision,
             gguf,
@@ -122,14 +142,35 @@ impl LanguageReader {
             runtime,
             attention: OnceLock::new(),
             certainty: OnceLock::new(),
+            pace: [AtomicU64::new(0), AtomicU64::new(0)],
             loading: std::sync::Mutex::new(()),
         })
+    }
+
+    /// The model: its name and the beginning of its hash.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// The heads that are listened to, in the order of their layers.
+    #[must_use]
+    pub fn heads(&self) -> &[Head] {
+        &self.heads
     }
 
     /// The network's shape.
     #[must_use]
     pub fn shape(&self) -> &LlamaShape {
         &self.shape
+    }
+
+    /// Opens the network for attention, which is otherwise done with the first passage.
+    ///
+    /// # Errors
+    /// As for [`Self::open`], and the runtime's.
+    pub fn warm_up(&self) -> Result<()> {
+        self.sessions(&self.attention, Signal::Attention(&self.heads)).map(|_| ())
     }
 
     /// The sessions for a signal, opened when they are first asked for.
@@ -149,7 +190,7 @@ impl LanguageReader {
     }
 
     /// The tokens of a reading, and where its passage's and its question's are.
-    fn tokens(&self, reading: &Reading<'_>) -> Result<Read> {
+    fn prompt(&self, reading: &Reading<'_>) -> Result<Read> {
         let before = if reading.title.is_empty() { String::new() } else { format!("{}\n", reading.title) };
         let text = format!("{before}{}{BEFORE_QUESTION}{}{AFTER_QUESTION}", reading.text, reading.question);
         let passage = before.len()..before.len() + reading.text.len();
@@ -170,9 +211,23 @@ impl LanguageReader {
         Ok(Read { ids: tokens.iter().map(|t| t.id).collect(), passage: first..end, places, question: question..answer })
     }
 
-    fn run(&self, sessions: &Pool<Session>, read: &Read, first_row: usize) -> Result<Vec<f32>> {
+    /// Runs a network; a pass that would end behind the deadline, as far as the last ones tell, is not begun.
+    fn run(
+        &self,
+        (sessions, pace): (&Pool<Session>, &AtomicU64),
+        read: &Read,
+        first_row: usize,
+        deadline: &Deadline,
+    ) -> Result<Vec<f32>> {
         let failed = |e: ort::Error| Error::Reader(e.to_string());
+        let tokens = read.ids.len() as u64;
         sessions.with(Priority::Ingest, |session| {
+            deadline.check("read")?;
+            let per_token = pace.load(Ordering::Relaxed);
+            if deadline.remaining().is_some_and(|left| left < Duration::from_nanos(per_token.saturating_mul(tokens))) {
+                return Err(Error::DeadlineExceeded { stage: "read" });
+            }
+            let began = Instant::now();
             let ids = Tensor::from_array(([1, read.ids.len()], read.ids.clone())).map_err(failed)?;
             let row = Tensor::from_array(([1], vec![first_row as i64])).map_err(failed)?;
             let outputs = session.run(ort::inputs!["input_ids" => ids, "first_row" => row]).map_err(failed)?;
@@ -180,13 +235,15 @@ impl LanguageReader {
             if values.iter().any(|v| !v.is_finite()) {
                 return Err(Error::Reader("the network gave values that are no numbers".into()));
             }
+            let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX) / tokens.max(1);
+            pace.store(if per_token == 0 { took } else { (3 * per_token + took) / 4 }, Ordering::Relaxed);
             Ok(values.to_vec())
         })
     }
 
     fn checked(&self, reading: &Reading<'_>, deadline: &Deadline) -> Result<Read> {
         deadline.check("read")?;
-        let read = self.tokens(reading)?;
+        let read = self.prompt(reading)?;
         let (limit, actual) = (self.settings.window as u64, read.ids.len() as u64);
         if actual > limit {
             return Err(Error::LimitExceeded { field: "reader.window", limit, actual });
@@ -215,38 +272,55 @@ impl Reader for LanguageReader {
         self.settings.window
     }
 
+    fn rows(&self) -> Rows {
+        self.rows
+    }
+
     fn parallelism(&self) -> usize {
         self.settings.sessions
     }
 
     fn count_tokens(&self, reading: &Reading<'_>) -> Result<usize> {
-        self.tokens(reading).map(|read| read.ids.len())
+        self.prompt(reading).map(|read| read.ids.len())
+    }
+
+    fn tokens(&self, text: &str) -> Result<Vec<Range<usize>>> {
+        Ok(self.tokens.read(text)?.into_iter().map(|token| token.bytes).collect())
     }
 
     fn attention(&self, reading: &Reading<'_>, rows: Rows, deadline: &Deadline) -> Result<Attention> {
         let read = self.checked(reading, deadline)?;
-        let heads = &self.settings.heads;
-        let sessions = self.sessions(&self.attention, Signal::Attention(heads))?;
+        let sessions = self.sessions(&self.attention, Signal::Attention(&self.heads))?;
         let length = read.ids.len();
         let first_row = match rows {
             Rows::Last => length - 1,
-            Rows::Question => read.question.start,
+            Rows::Question | Rows::Mean => read.question.start,
         };
-        let values = self.run(sessions, &read, first_row)?;
+        let mut values = self.run((sessions, &self.pace[0]), &read, first_row, deadline)?;
+        let mut count = length - first_row;
+        if rows == Rows::Mean {
+            (values, count) = (means(&values, length, count), 1);
+        }
         // Of every row only the passage's tokens.
         let shares = values.chunks_exact(length).flat_map(|row| &row[read.passage.clone()]).copied().collect();
-        let (before, rows) = (read.passage.start, length - first_row);
-        Ok(Attention { tokens: read.places, before, heads: heads.clone(), shares, rows, read: length })
+        let to_question = values.chunks_exact(length).map(|row| row[read.question.clone()].iter().sum()).collect();
+        let (before, heads) = (read.passage.start, self.heads.clone());
+        Ok(Attention { tokens: read.places, before, heads, shares, to_question, rows: count, read: length })
     }
 
-    fn certainty(&self, reading: &Reading<'_>, deadline: &Deadline) -> Result<Certainty> {
+    fn certainty(&self, reading: &Reading<'_>, of: Of, deadline: &Deadline) -> Result<Certainty> {
         let read = self.checked(reading, deadline)?;
         let sessions = self.sessions(&self.certainty, Signal::Logits)?;
         // The token before the passage's first one says how likely that was.
-        let first_row = read.passage.start.saturating_sub(1).min(read.question.start.saturating_sub(1));
-        let logits = self.run(sessions, &read, first_row)?;
+        let first_row = match of {
+            Of::Answer => read.ids.len() - 1,
+            Of::Question => read.question.start.saturating_sub(1),
+            Of::Passage => read.passage.start.saturating_sub(1).min(read.question.start.saturating_sub(1)),
+        };
+        let logits = self.run((sessions, &self.pace[1]), &read, first_row, deadline)?;
         let rows: Vec<&[f32]> = logits.chunks_exact(self.shape.vocabulary).collect();
         let unlikely = |n: usize| {
+            // Rows that were not asked for tell nothing.
             let row = n.checked_sub(first_row + 1).and_then(|row| rows.get(row))?;
             Some(log_sum_exp(row) - f64::from(*row.get(read.ids[n] as usize)?))
         };
@@ -256,6 +330,40 @@ impl Reader for LanguageReader {
         let question = asked.iter().sum::<f64>() / asked.len().max(1) as f64;
         let entropy = rows.last().map_or(0.0, |row| entropy(row));
         Ok(Certainty { entropy: entropy as f32, question: question as f32, tokens, read: read.ids.len() })
+    }
+}
+
+/// The mean of every head's rows.
+fn means(values: &[f32], length: usize, rows: usize) -> Vec<f32> {
+    let of_head = |head: &[f32]| -> Vec<f32> {
+        let mut sums = vec![0.0; length];
+        for row in head.chunks_exact(length) {
+            sums.iter_mut().zip(row).for_each(|(sum, share)| *sum += share / rows as f32);
+        }
+        sums
+    };
+    values.chunks_exact(length * rows).flat_map(of_head).collect()
+}
+
+/// The heads that settings name, for this model.
+fn heads(listen: &Listen, model: &str, shape: &LlamaShape) -> Result<(Vec<Head>, Rows)> {
+    match listen {
+        Listen::Heads(heads, rows) => Ok((heads.clone(), *rows)),
+        Listen::Layers(layers) => {
+            let all =
+                (0..(*layers).min(shape.layers)).flat_map(|layer| (0..shape.heads).map(move |head| [layer, head]));
+            Ok((all.map(Head::from).collect(), Rows::Mean))
+        }
+        Listen::Table(table) => {
+            let table = table.clone().unwrap_or_else(HeadTable::shipped);
+            if table.model != model {
+                let made_for = table.model;
+                let reason =
+                    format!("are of {made_for}, and the model is {model}: run `tamis calibrate heads` for this one");
+                return Err(Error::invalid("reader.heads", reason));
+            }
+            Ok((table.heads, table.rows))
+        }
     }
 }
 

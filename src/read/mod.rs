@@ -5,14 +5,27 @@
 //! how certain it is of what comes next (XL3M, arXiv 2405.17755: a passage that answers makes the next token
 //! certain). A request names one of them, and nothing beyond it is computed.
 
+mod cached;
 mod gguf;
+mod heads;
+mod infini;
 mod language;
+mod lazy;
+mod parts;
+mod picture;
 mod tokens;
 
 use std::ops::Range;
 
+pub use cached::CachedReader;
 pub use gguf::Gguf;
-pub use language::{LanguageReader, ReaderSettings};
+pub use heads::{Evidence, HeadTable, LeftOut};
+pub use infini::{InfiniRetri, InfiniRetriSettings, Kept};
+pub use language::{LanguageReader, Listen, ReaderSettings};
+pub use lazy::LazyReader;
+pub use parts::parts;
+pub use picture::{Shaded, html, shaded, svg};
+use serde::{Deserialize, Serialize};
 
 use crate::deadline::Deadline;
 use crate::encode::Fingerprint;
@@ -31,16 +44,19 @@ pub struct Reading<'a> {
 }
 
 /// From where the attention is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rows {
     /// The last token, from which the answer would begin.
     Last,
     /// Every token from the question's first one on.
     Question,
+    /// The mean of these, as one row.
+    Mean,
 }
 
 /// Attention to the passage, of the heads that are listened to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attention {
     /// The passage's tokens, as bytes of its text.
     pub tokens: Vec<Range<usize>>,
@@ -52,9 +68,11 @@ pub struct Attention {
     /// For every head and every row, one after the other, the share of attention each token gets: at most 1
     /// together, the rest goes to title, question and template.
     pub shares: Vec<f32>,
+    /// For every head and every row, the share that goes to the question's own tokens.
+    pub to_question: Vec<f32>,
     /// Rows of a head.
     pub rows: usize,
-    /// Tokens that were read, template and question included.
+    /// Tokens that were read, template and question included; 0 where it was remembered.
     pub read: usize,
 }
 
@@ -67,18 +85,29 @@ impl Attention {
     }
 }
 
+/// Of what certainty is asked. Every token costs a product with the whole vocabulary, so no more is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// The answer's first token.
+    Answer,
+    /// That, and the question's tokens.
+    Question,
+    /// These, and the passage's.
+    Passage,
+}
+
 /// How certain the reader is. Natural logarithms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certainty {
     /// Entropy of the token after the last one (XL3M, section 3): small where the passage answers.
     pub entropy: f32,
     /// Mean negative log-likelihood of the question's tokens given the passage (LongLLMLingua, arXiv 2310.06839,
-    /// section 4.1): small where the passage is about the question.
+    /// section 4.1): small where the passage is about the question. 0 where it was not asked for.
     pub question: f32,
     /// Negative log-likelihood of every token of the passage, with its bytes (SirLLM, arXiv 2405.12528): large where it
-    /// says what could not be guessed.
+    /// says what could not be guessed. Empty where it was not asked for.
     pub tokens: Vec<(Range<usize>, f32)>,
-    /// Tokens that were read, template and question included.
+    /// Tokens that were read, template and question included; 0 where it was remembered.
     pub read: usize,
 }
 
@@ -90,6 +119,9 @@ pub trait Reader: Send + Sync {
     /// Most tokens of one pass.
     fn window(&self) -> usize;
 
+    /// The rows that its heads were chosen for.
+    fn rows(&self) -> Rows;
+
     /// How many passes can run at a time.
     fn parallelism(&self) -> usize;
 
@@ -98,6 +130,12 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// [`crate::error::Error::Reader`] where the tokenizer refuses the text.
     fn count_tokens(&self, reading: &Reading<'_>) -> Result<usize>;
+
+    /// The tokens of a text by itself, as its bytes.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Reader`] where the tokenizer refuses the text.
+    fn tokens(&self, text: &str) -> Result<Vec<Range<usize>>>;
 
     /// Where its attention goes.
     ///
@@ -110,5 +148,5 @@ pub trait Reader: Send + Sync {
     ///
     /// # Errors
     /// As for [`Self::attention`].
-    fn certainty(&self, reading: &Reading<'_>, deadline: &Deadline) -> Result<Certainty>;
+    fn certainty(&self, reading: &Reading<'_>, of: Of, deadline: &Deadline) -> Result<Certainty>;
 }

@@ -91,7 +91,12 @@ fn parse(source: &str, language: Language) -> Option<Tree> {
         true if state.current_byte_offset() > MAX_BYTES_WITH_ERRORS => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     };
-    let mut read = |at: usize, _| source.as_bytes().get(at..).unwrap_or_default();
+    // The shell's scanner asks isdigit() about any character, which is defined up to 255 and crashes beyond. To the
+    // grammar they are all letters.
+    let letters: Option<Vec<u8>> = (language == Language::Bash)
+        .then(|| source.bytes().map(|byte| if byte.is_ascii() { byte } else { b'x' }).collect());
+    let bytes = letters.as_deref().unwrap_or(source.as_bytes());
+    let mut read = |at: usize, _| bytes.get(at..).unwrap_or_default();
     parser.parse_with_options(&mut read, None, Some(ParseOptions::new().progress_callback(&mut spend)))
 }
 

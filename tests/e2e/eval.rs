@@ -136,14 +136,15 @@ fn suites_are_made_of_documents_without_labels() {
 fn a_temperature_is_calibrated_with_its_evidence() {
     let directory = set();
     let d = directory.path();
-    let arguments = ["calibrate", "--data", "kitchen", "--temperatures", "0.8", "--out", "calibration.json"];
+    let arguments =
+        ["calibrate", "temperature", "--data", "kitchen", "--temperatures", "0.8", "--out", "calibration.json"];
     let shown = support::succeed(d, &arguments);
     assert!(shown.contains("keep encoder.temperature at 1"), "two questions prove nothing: {shown}");
     let found: Value = serde_json::from_str(&fs::read_to_string(d.join("calibration.json")).unwrap()).unwrap();
     assert_eq!(found["temperature"], 1.0);
     assert_eq!(found["gains"][0]["ndcg_10"]["n"], 2);
-    let wrong = ["calibrate", "--data", "kitchen", "--temperatures", "0.2"];
+    let wrong = ["calibrate", "temperature", "--data", "kitchen", "--temperatures", "0.2"];
     assert!(support::fail(d, &wrong).1.contains("0.5 to 1.0"));
     fs::write(d.join("kitchen/queries.jsonl"), r#"{"query_id":"a","question":"what"}"#).unwrap();
-    assert!(support::fail(d, &["calibrate", "--data", "kitchen"]).1.contains("names gold documents"));
+    assert!(support::fail(d, &["calibrate", "temperature", "--data", "kitchen"]).1.contains("names gold documents"));
 }

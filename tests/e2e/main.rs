@@ -7,6 +7,8 @@ mod cli;
 mod crash;
 mod eval;
 mod python;
+mod reading;
 mod server;
 mod split;
+mod stream;
 mod support;

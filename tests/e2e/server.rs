@@ -171,14 +171,15 @@ async fn a_stream_has_the_same_answer() {
         .await;
     let mut client = server.contexts().await;
     let whole = client.compress(ask("butter", "s", 60)).await.unwrap().into_inner();
-    let request = CompressStreamRequest { request: Some(ask("butter", "s", 60)) };
-    let mut stream = client.compress_stream(request).await.unwrap().into_inner();
+    let request = CompressStreamRequest { request: Some(ask("butter", "s", 60)), ..CompressStreamRequest::default() };
+    let mut stream = client.compress_stream(tokio_stream::once(request)).await.unwrap().into_inner();
     let mut excerpts = Vec::new();
     let mut end = None;
     while let Some(response) = stream.message().await.unwrap() {
         match response.part.unwrap() {
             StreamPart::Excerpt(e) => excerpts.push(e),
             StreamPart::Context(c) => end = Some(c),
+            StreamPart::Progress(p) => panic!("nothing is sent: {p:?}"),
         }
     }
     assert_eq!((excerpts, end.unwrap().text), (whole.excerpts, whole.text));

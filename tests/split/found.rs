@@ -24,7 +24,17 @@ fn yaml_nested_deeper_than_its_scanner_takes() {
     }
 }
 
-/// The same scanner counts lines in 16 bits.
+/// The shell grammar's scanner looks characters up in a table of 384.
+#[test]
+fn shell_braces_before_any_character() {
+    for place in (0..=0x10_ffff).step_by(997).chain([0x10_ffff]) {
+        let Some(character) = char::from_u32(place) else { continue };
+        let text = format!("echo {{{character}..9}} {{1..{character}}}\nf{character}() {{ echo {character}; }}\n");
+        check(&Extracted::text(text, MediaType::Code(Language::Bash)));
+    }
+}
+
+/// The YAML scanner counts lines in 16 bits.
 #[test]
 fn yaml_of_many_lines_keeps_its_scopes() {
     let text: String = (0..12_000).map(|n| format!("key{n}:\n  name: item {n}\n  note: some text\n")).collect();

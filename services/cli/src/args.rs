@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use eval::{CalibrateArgs, EvalArgs};
+pub(crate) use eval::{CalibrateCommand, CascadeArgs, EvalArgs, HeadsArgs, LabelledArgs, TemperatureArgs};
 
 /// Retrieval and context compression under an exact token budget.
 #[derive(Parser, Debug)]
@@ -48,6 +48,20 @@ pub(crate) struct Global {
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) encoder: EncoderFlags,
+    #[command(flatten)]
+    pub(crate) reader: ReaderFlags,
+}
+
+/// The reader, for services in this process.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Reader")]
+pub(crate) struct ReaderFlags {
+    /// A GGUF of LLaMA's architecture instead of the default reader
+    #[arg(long, global = true, value_name = "FILE.gguf")]
+    pub(crate) reader_model: Option<PathBuf>,
+    /// Which of its heads are listened to, as `tamis calibrate heads` wrote it
+    #[arg(long, global = true, value_name = "FILE.toml")]
+    pub(crate) reader_heads: Option<PathBuf>,
 }
 
 /// The encoder, for services in this process.
@@ -87,12 +101,15 @@ pub(crate) enum Command {
     Expand(ExpandArgs),
     /// Show how files are split into blocks and segments
     Split(SplitArgs),
+    /// Show what the reader makes of a passage and a question
+    Read(ReadArgs),
     /// Count tokens of files or standard input
     Tokens(TokensArgs),
     /// Measure what contexts keep of labelled questions, beside what simpler systems keep
     Eval(EvalArgs),
-    /// Choose the encoder's attention temperature on labelled questions
-    Calibrate(CalibrateArgs),
+    /// Choose on labelled questions what the models are best run with
+    #[command(subcommand)]
+    Calibrate(CalibrateCommand),
     /// Show and delete documents
     #[command(subcommand)]
     Documents(DocumentsCommand),
@@ -160,6 +177,23 @@ pub(crate) struct CompressArgs {
     /// Leave out blocks that are less likely wanted, 0 to 1, though there be room for them
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub(crate) min_relevance: f32,
+    /// How much is done: fast compares vectors and terms; precise reads the best passages together with the question;
+    /// auto reads where the fast ranking is unsure
+    #[arg(long, value_enum, default_value = "fast")]
+    pub(crate) mode: Mode,
+    /// What orders the blocks that are read: fused adds attention to the fast score; xl3m goes by certainty and
+    /// infiniretri by attention alone, both read documents in their own order
+    #[arg(long, value_enum, default_value = "fused")]
+    pub(crate) ranker: Ranker,
+    /// Most passages that are read
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) read_passages: Option<u32>,
+    /// Send one file (or - for standard input) piece by piece, of any length, to be read by infiniretri
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "input_jsonl"])]
+    pub(crate) stream: Option<PathBuf>,
+    /// Read all of a document: with --stream everything as it comes, not only what is nearest to the question
+    #[arg(long, requires = "stream")]
+    pub(crate) read_everything: bool,
     /// Show why blocks were kept, and why the first so many others were not
     #[arg(long, value_name = "BLOCKS", num_args = 0..=1, require_equals = true, default_missing_value = "5")]
     pub(crate) explain: Option<u32>,
@@ -188,6 +222,20 @@ pub(crate) enum Render {
 pub(crate) enum Order {
     Relevance,
     Document,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Ranker {
+    Fused,
+    Xl3m,
+    Infiniretri,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Mode {
+    Fast,
+    Precise,
+    Auto,
 }
 
 #[derive(Args, Debug, Default)]
@@ -251,6 +299,28 @@ pub(crate) struct SplitArgs {
     /// What the files are, where name and content do not say: a media type, an extension or a language
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReadArgs {
+    /// A file with the passage, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) path: String,
+    /// The question
+    #[arg(long, short)]
+    pub(crate) query: String,
+    /// The title that is read before the passage
+    #[arg(long, default_value = "")]
+    pub(crate) title: String,
+    /// Show each head's share
+    #[arg(long)]
+    pub(crate) heads: bool,
+    /// Show how certain the reader is, too
+    #[arg(long)]
+    pub(crate) certainty: bool,
+    /// Draw the passage, its tokens shaded by attention
+    #[arg(long, value_name = "FILE.html|FILE.svg|FILE.png")]
+    pub(crate) plot: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

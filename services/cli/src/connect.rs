@@ -123,6 +123,12 @@ pub(crate) fn configuration(global: &Global) -> Result<Config> {
     if let Some(temperature) = global.encoder.temperature {
         config.temperature = temperature;
     }
+    if let Some(model) = &global.reader.reader_model {
+        config.reader_model = Some(model.clone());
+    }
+    if let Some(heads) = &global.reader.reader_heads {
+        config.reader_heads = Some(heads.clone());
+    }
     config.encoder().map_err(|e| Failure::Usage(e.to_string()))?;
     Ok(config)
 }

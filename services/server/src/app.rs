@@ -11,7 +11,8 @@ use tamis::error::{Error, Result};
 use tamis::index::Index;
 use tamis::index::embedded::EmbeddedIndex;
 use tamis::ingest::Ingestor;
-use tamis::models::{Cache, Progress};
+use tamis::models::{Cache, Progress, Silent};
+use tamis::read::{CachedReader, LanguageReader, LazyReader};
 use tamis::tokenize::{self, TokenCounter};
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,7 @@ pub struct App {
     pub(crate) ingestor: Ingestor,
     pub(crate) compressor: Compressor,
     pub(crate) queries: Work,
+    pub(crate) reads: Work,
     pub(crate) documents: Work,
     pub(crate) default_timeout: Duration,
     pub(crate) max_message_bytes: usize,
@@ -50,10 +52,11 @@ impl App {
         // The store first: a lock or a wrong path is told before a model is fetched.
         let index = EmbeddedIndex::open(&config.data_dir)?;
         let encoder = OnnxEncoder::load(&config.encoder()?, &Cache::from_environment()?, progress)?;
-        Self::new(config, Arc::new(encoder), Arc::new(index), any_tokenizer_path)
+        let reader = reader(config)?;
+        Self::new(config, Arc::new(encoder), Arc::new(index), reader, any_tokenizer_path)
     }
 
-    /// An application over an encoder and an index of one's own.
+    /// An application over an encoder, an index and, for requests that want it, a reader of one's own.
     ///
     /// # Errors
     /// [`Error::Io`] where threads can't be started.
@@ -61,16 +64,22 @@ impl App {
         config: &Config,
         encoder: Arc<dyn Encoder>,
         index: Arc<dyn Index>,
+        reader: Option<LazyReader>,
         any_tokenizer_path: bool,
     ) -> Result<Self> {
         let queries = Work::start("query", or_cores(config.query_threads), config.query_queue.max(1));
+        let reads = Work::start("read", or_cores(config.read_threads), config.read_queue.max(1));
         let documents = Work::start("ingest", or_cores(config.ingest_threads), INGEST_QUEUE);
         Ok(Self {
             ingestor: Ingestor::new(encoder.clone(), index.clone()),
-            compressor: Compressor::new(encoder.clone(), index.clone()),
+            compressor: match reader {
+                Some(reader) => Compressor::new(encoder.clone(), index.clone()).with_reader(reader),
+                None => Compressor::new(encoder.clone(), index.clone()),
+            },
             encoder,
             index,
             queries: queries.map_err(Error::io("threads"))?,
+            reads: reads.map_err(Error::io("threads"))?,
             documents: documents.map_err(Error::io("threads"))?,
             default_timeout: Duration::from_secs(config.default_timeout_s.max(1)),
             max_message_bytes: config.max_message_bytes,
@@ -92,6 +101,27 @@ impl App {
     pub(crate) fn tokenizer(&self, name: &str) -> Result<Arc<dyn TokenCounter>> {
         self.tokenizers.named(name)
     }
+}
+
+/// The reader, as the settings want it: when it is needed, from the start, or not at all.
+fn reader(config: &Config) -> Result<Option<LazyReader>> {
+    let begin = match config.reader.as_str() {
+        "lazy" => false,
+        "eager" => true,
+        "off" => return Ok(None),
+        other => return Err(Error::invalid("reader", format!("{other:?}: use lazy, eager or off"))),
+    };
+    let (settings, bytes) = (config.reader()?, config.reader_cache_mib.saturating_mul(1024 * 1024));
+    let reader = LazyReader::new(move || {
+        let reader = LanguageReader::open(settings.clone(), &Cache::from_environment()?, &Silent)?;
+        reader.warm_up()?;
+        tracing::info!(fingerprint = %tamis::read::Reader::fingerprint(&reader), "reader is open");
+        Ok(Arc::new(CachedReader::new(Arc::new(reader), bytes)))
+    });
+    if begin {
+        reader.begin();
+    }
+    Ok(Some(reader))
 }
 
 struct Tokenizers {

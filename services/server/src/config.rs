@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tamis::encode::{EncoderSettings, ModelChoice};
+use tamis::read::{HeadTable, Listen, ReaderSettings};
 
 /// Every setting of the server, flat; a file's keys and `TAMIS_` variables have these names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +43,26 @@ pub struct Config {
     pub default_timeout_s: u64,
     /// Directory of `tokenizer.json` files that requests may name by file name.
     pub tokenizer_dir: Option<PathBuf>,
+    /// When the reader is loaded: `lazy`, with the first request that needs it; `eager`, at the start; `off`, never.
+    pub reader: String,
+    /// A GGUF of LLaMA's architecture instead of the default reader.
+    pub reader_model: Option<PathBuf>,
+    /// A `tokenizer.json` instead of the reader's own tokenizer.
+    pub reader_tokenizer: Option<PathBuf>,
+    /// The reader's heads, as `tamis calibrate heads` wrote them; those that ship where absent.
+    pub reader_heads: Option<PathBuf>,
+    /// The reader's arithmetic: `auto`, `fp32`, `int8` or `bf16`.
+    pub reader_precision: String,
+    /// Longest text the reader reads at once, in its tokens.
+    pub reader_window: usize,
+    /// Passages read at once; 0: one per core.
+    pub reader_sessions: usize,
+    /// What the reader heard is kept in so many MiB, so that the same passage is not read twice for one question.
+    pub reader_cache_mib: usize,
+    /// Questions that are read for at once; 0: one per core.
+    pub read_threads: usize,
+    /// Questions that may wait to be read for; more are refused with RESOURCE_EXHAUSTED.
+    pub read_queue: usize,
 }
 
 impl Default for Config {
@@ -63,6 +84,16 @@ impl Default for Config {
             max_message_bytes: 64 * 1024 * 1024,
             default_timeout_s: 60,
             tokenizer_dir: None,
+            reader: "lazy".into(),
+            reader_model: None,
+            reader_tokenizer: None,
+            reader_heads: None,
+            reader_precision: "auto".into(),
+            reader_window: 2048,
+            reader_sessions: 0,
+            reader_cache_mib: 64,
+            read_threads: 0,
+            read_queue: 64,
         }
     }
 }
@@ -151,6 +182,21 @@ impl Config {
         };
         settings.check()?;
         Ok(settings)
+    }
+
+    /// The reader's part.
+    ///
+    /// # Errors
+    /// The library's, for a value out of range or a table of heads that can't be read.
+    pub fn reader(&self) -> tamis::error::Result<ReaderSettings> {
+        Ok(ReaderSettings {
+            model: self.reader_model.clone(),
+            tokenizer: self.reader_tokenizer.clone(),
+            precision: self.reader_precision.parse()?,
+            listen: Listen::Table(self.reader_heads.as_deref().map(HeadTable::open).transpose()?),
+            window: self.reader_window,
+            sessions: or_cores(self.reader_sessions),
+        })
     }
 
     /// As TOML, for `--print-config`.

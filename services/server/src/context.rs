@@ -1,13 +1,17 @@
 //! `ContextService`: questions to contexts.
 
+mod request;
+mod response;
+mod stream;
+
 use std::pin::Pin;
 
-use tamis::compress::{self, Compressor, Corpus};
-use tamis::error::{Error, Result};
-use tamis::fit::{Budget, Context, Format, Order, Source};
+use tamis::compress::{Compressor, Mode, Ranker};
+use tamis::error::Error;
 use tamis::span::Span;
-use tokio_stream::Stream;
-use tonic::{Request, Response, Status};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::App;
 use crate::call::{Call, compute};
@@ -23,9 +27,6 @@ const DEFAULT_BLOCKS: usize = 3;
 /// Most blocks around an excerpt.
 const MAX_BLOCKS: u32 = 1000;
 
-/// Most blocks that are explained though they were not kept.
-const MAX_EXPLAINED: u32 = 1000;
-
 pub(crate) struct Contexts {
     app: App,
 }
@@ -40,11 +41,14 @@ impl Contexts {
         call: Call,
         request: v1::CompressRequest,
     ) -> std::result::Result<v1::CompressResponse, Status> {
-        let request = self.compress_request(&call, request).map_err(|e| *refused(e))?;
+        let request = request::compress(&self.app, &call, request).map_err(|e| *refused(e))?;
         let budget = request.budget.clone();
+        let reads = request.mode != Mode::Fast || request.ranker != Ranker::Fused;
         let compressor: Compressor = self.app.compressor.clone();
         let work = move |deadline: &_| compressor.compress(&request, deadline);
-        let (answer, waited) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
+        // Reading takes a hundred times as long: it waits in a queue of its own.
+        let pool = if reads { &self.app.reads } else { &self.app.queries };
+        let (answer, waited) = compute(pool, &call.deadline, work).await.map_err(|e| *e)?;
         let (context, stats) = (answer.context, answer.stats);
         let mut stages_ms: std::collections::HashMap<String, f64> =
             stats.stages_ms.into_iter().map(|(stage, ms)| (stage.to_owned(), ms)).collect();
@@ -52,7 +56,7 @@ impl Contexts {
         Ok(v1::CompressResponse {
             token_count: context.token_count.0,
             budget: Some(v1::Budget { max_tokens: budget.max_tokens.0, tokenizer: budget.tokenizer.name().to_owned() }),
-            excerpts: excerpts(&context),
+            excerpts: response::excerpts(&context),
             text: context.text,
             stats: Some(v1::CompressStats {
                 candidate_tokens: stats.candidate_tokens,
@@ -60,93 +64,12 @@ impl Contexts {
                 stages_ms,
                 estimated: budget.tokenizer.is_estimate(),
                 fingerprint: self.app.fingerprint(),
+                read: stats.read.map(response::read_stats),
             }),
             confidence: answer.confidence,
             not_kept: answer.not_kept,
-            explanation: answer.explanation.into_iter().map(explanation).collect(),
+            explanation: answer.explanation.into_iter().map(response::explanation).collect(),
         })
-    }
-
-    fn compress_request(&self, call: &Call, request: v1::CompressRequest) -> Result<compress::CompressRequest> {
-        let format = match request.format() {
-            v1::ContextFormat::Unspecified | v1::ContextFormat::Plain => Format::Plain,
-            v1::ContextFormat::Markdown => Format::Markdown,
-            v1::ContextFormat::Xml => Format::Xml,
-        };
-        let order = match request.order() {
-            v1::ContextOrder::Unspecified | v1::ContextOrder::Relevance => Order::Relevance,
-            v1::ContextOrder::Document => Order::Document,
-        };
-        let budget = request.budget.ok_or_else(|| Error::invalid("budget", "is missing"))?;
-        let budget = Budget::new(budget.max_tokens, self.app.tokenizer(&budget.tokenizer)?)?;
-        let corpus = corpus(call, &request.collection, request.filter, request.documents)?;
-        let explain = match request.explain {
-            Some(n) if n > MAX_EXPLAINED => {
-                let (limit, actual) = (u64::from(MAX_EXPLAINED), u64::from(n));
-                return Err(Error::LimitExceeded { field: "explain", limit, actual });
-            }
-            n => n.map(|n| n as usize),
-        };
-        let (must_keep, min_relevance) = (request.must_keep, request.min_relevance);
-        let query = request.query;
-        Ok(compress::CompressRequest { query, corpus, budget, format, order, must_keep, min_relevance, explain })
-    }
-}
-
-fn corpus(call: &Call, collection: &str, filter: Option<v1::Filter>, documents: Vec<v1::Document>) -> Result<Corpus> {
-    if documents.is_empty() {
-        return Ok(Corpus::Collection { scope: call.scope(collection)?, filter: convert::filter(filter)? });
-    }
-    if !collection.is_empty() || filter.is_some() {
-        return Err(Error::invalid("documents", "inline documents go without collection and filter"));
-    }
-    // A list needs no ids of its own: a document's place is its name.
-    let named = documents.into_iter().zip(1..).map(|(d, n)| convert::document(d, Some(n.to_string())));
-    Ok(Corpus::Inline(named.collect::<Result<_>>()?))
-}
-
-fn excerpts(context: &Context) -> Vec<v1::Excerpt> {
-    context
-        .excerpts
-        .iter()
-        .map(|e| v1::Excerpt {
-            document_id: e.source.document_id.clone(),
-            uri: e.source.uri.clone(),
-            revision: e.source.revision.0,
-            span: Some(convert::span(e.span)),
-            text: e.text.clone(),
-            tokens: e.tokens.0,
-            score: e.score,
-            heading: e.heading.clone(),
-            place: e.place.clone(),
-            context: e
-                .context
-                .iter()
-                .map(|q| v1::Quote { span: Some(convert::span(q.span)), text: q.text.clone() })
-                .collect(),
-            also_in: e.also_in.iter().map(|(source, span)| citation(source, *span)).collect(),
-        })
-        .collect()
-}
-
-fn citation(source: &Source, span: Span) -> v1::Citation {
-    v1::Citation {
-        document_id: source.document_id.clone(),
-        uri: source.uri.clone(),
-        revision: source.revision.0,
-        span: Some(convert::span(span)),
-    }
-}
-
-fn explanation(explained: compress::Explained) -> v1::BlockExplanation {
-    v1::BlockExplanation {
-        document_id: explained.document_id,
-        revision: explained.revision,
-        span: Some(convert::span(explained.span)),
-        kept: explained.kept,
-        score: explained.score,
-        relevance: explained.relevance,
-        parts: explained.parts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
     }
 }
 
@@ -165,15 +88,24 @@ impl ContextService for Contexts {
 
     async fn compress_stream(
         &self,
-        request: Request<v1::CompressStreamRequest>,
+        request: Request<Streaming<v1::CompressStreamRequest>>,
     ) -> std::result::Result<Response<Self::CompressStreamStream>, Status> {
         let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
-        let request = request.into_inner().request.ok_or_else(|| *refused(Error::invalid("request", "is missing")))?;
+        let mut incoming = request.into_inner();
+        let first = incoming.message().await?.unwrap_or_default();
+        if first.document.is_some() {
+            let parts = stream::answer(self.app.clone(), call, first, incoming).map_err(|e| *refused(e))?;
+            return Ok(Response::new(Box::pin(ReceiverStream::new(parts))));
+        }
+        if !first.piece.is_empty() {
+            return Err(*refused(Error::invalid("piece", "goes with a document, in the first message")));
+        }
+        let request = first.request.ok_or_else(|| *refused(Error::invalid("request", "is missing")))?;
         let mut response = self.answer(call, request).await?;
         let mut parts: Vec<_> = std::mem::take(&mut response.excerpts).into_iter().map(Part::Excerpt).collect();
         parts.push(Part::Context(response));
-        let parts = parts.into_iter().map(|part| Ok(v1::CompressStreamResponse { part: Some(part) }));
-        Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
+        let parts = tokio_stream::iter(parts).map(|part| Ok(v1::CompressStreamResponse { part: Some(part) }));
+        Ok(Response::new(Box::pin(parts)))
     }
 
     async fn retrieve(
@@ -181,11 +113,12 @@ impl ContextService for Contexts {
         request: Request<v1::RetrieveRequest>,
     ) -> std::result::Result<Response<v1::RetrieveResponse>, Status> {
         let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
-        let request = request.into_inner();
-        let corpus = corpus(&call, &request.collection, request.filter, request.documents).map_err(|e| *refused(e))?;
-        let limit = if request.limit == 0 { DEFAULT_SEGMENTS } else { request.limit as usize };
+        let asked = request.into_inner();
+        let corpus =
+            request::corpus(&call, &asked.collection, asked.filter, asked.documents).map_err(|e| *refused(e))?;
+        let limit = if asked.limit == 0 { DEFAULT_SEGMENTS } else { asked.limit as usize };
         let compressor = self.app.compressor.clone();
-        let work = move |deadline: &_| compressor.retrieve(&request.query, &corpus, limit, deadline);
+        let work = move |deadline: &_| compressor.retrieve(&asked.query, &corpus, limit, deadline);
         let (candidates, _) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
         let segments = candidates
             .into_iter()

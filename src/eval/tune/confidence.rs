@@ -4,14 +4,13 @@
 //! Contexts are made of questions that the ranking in use has not seen: with several sets, those of every second
 //! set by a ranking of the others, and the other way round.
 
+use super::super::logistic;
 use super::{Example, boost, sum};
 use crate::error::Result;
 use crate::rank::{Model, evidence};
 
 /// Sizes of the contexts, in terms: about 128, 256, 512 and 1,024 tokens.
 const TERMS: [f32; 4] = [80.0, 160.0, 320.0, 640.0];
-/// Steps of Newton's method.
-const STEPS: usize = 30;
 /// Keeps offset and slope near 0 and 1 where there is little to learn from.
 const PRIOR: f64 = 1e-3;
 
@@ -59,24 +58,11 @@ fn contexts(example: &Example, model: &Model, share: f64) -> Vec<Told> {
     TERMS.into_iter().filter_map(context).collect()
 }
 
-/// Logistic regression of one variable.
 fn fit(told: &[Told]) -> [f32; 2] {
-    let (mut offset, mut slope) = (0.0f64, 1.0f64);
-    for _ in 0..STEPS {
-        let (mut g0, mut g1) = (PRIOR * offset, PRIOR * (slope - 1.0));
-        let (mut h00, mut h01, mut h11) = (PRIOR, 0.0, PRIOR);
-        for t in told {
-            let p = 1.0 / (1.0 + (-(offset + slope * t.evidence)).exp());
-            let error = t.share * (p - f64::from(u8::from(t.kept)));
-            let curve = t.share * p * (1.0 - p);
-            (g0, g1) = (g0 + error, g1 + error * t.evidence);
-            (h00, h01, h11) = (h00 + curve, h01 + curve * t.evidence, h11 + curve * t.evidence * t.evidence);
-        }
-        let determinant = h00 * h11 - h01 * h01;
-        offset -= (h11 * g0 - h01 * g1) / determinant;
-        slope -= (h00 * g1 - h01 * g0) / determinant;
-    }
-    [offset as f32, slope as f32]
+    let examples: Vec<logistic::Example> =
+        told.iter().map(|t| logistic::Example { signs: vec![t.evidence], holds: t.kept, share: t.share }).collect();
+    let found = logistic::fit(&examples, &[0.0, 1.0], PRIOR);
+    [found[0] as f32, found[1] as f32]
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 #[derive(Args, Debug)]
 pub(crate) struct EvalArgs {
@@ -53,12 +53,18 @@ pub(crate) struct EvalArgs {
     /// The ranking of a file, as --tune writes it, instead of the one that ships
     #[arg(long, value_name = "FILE.json")]
     pub(crate) ranking: Option<PathBuf>,
-    /// Passages that `precise` reads of every question
-    #[arg(long, default_value_t = 12, value_name = "N")]
-    pub(crate) read_passages: usize,
-    /// What a deviation of the reader's signal counts for `precise`
-    #[arg(long, default_value_t = 1.0, value_name = "WEIGHT")]
-    pub(crate) read_weight: f32,
+    /// How much is read and when, as `tamis calibrate cascade` wrote it, instead of what ships
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) reading: Option<PathBuf>,
+    /// Read every set with the heads that were chosen without it
+    #[arg(long)]
+    pub(crate) heads_left_out: bool,
+    /// Passages that `precise` and `auto` read of every question at most
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) read_passages: Option<usize>,
+    /// What a deviation of the reader's signal counts, in units of the fast score
+    #[arg(long, value_name = "WEIGHT")]
+    pub(crate) read_weight: Option<f32>,
     /// Blocks that a segment shares with the one before it
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=16))]
     pub(crate) overlap: u8,
@@ -67,26 +73,76 @@ pub(crate) struct EvalArgs {
     pub(crate) semantic: bool,
 }
 
+#[derive(Subcommand, Debug)]
+pub(crate) enum CalibrateCommand {
+    /// The encoder's attention temperature
+    Temperature(TemperatureArgs),
+    /// Which heads of the reader look answers up
+    Heads(HeadsArgs),
+    /// How many passages are read, what that counts, and when it pays
+    Cascade(CascadeArgs),
+}
+
+/// Labelled questions to calibrate on.
 #[derive(Args, Debug)]
-pub(crate) struct CalibrateArgs {
+pub(crate) struct LabelledArgs {
     /// A set (a folder with corpus.jsonl and queries.jsonl, gzipped or not), or a folder of sets
     #[arg(long, value_name = "DIR", required = true)]
     pub(crate) data: Vec<PathBuf>,
     /// Only these sets of a folder of sets
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) sets: Vec<String>,
-    /// Temperatures to compare with 1, the model as trained
-    #[arg(long, value_name = "TAU", value_delimiter = ',', default_value = "0.95,0.9,0.85,0.8,0.7")]
-    pub(crate) temperatures: Vec<f32>,
     /// Ask only so many questions of every set, drawn by the seed
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) questions: Option<usize>,
     /// For samples and intervals
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TemperatureArgs {
+    #[command(flatten)]
+    pub(crate) labelled: LabelledArgs,
+    /// Temperatures to compare with 1, the model as trained
+    #[arg(long, value_name = "TAU", value_delimiter = ',', default_value = "0.95,0.9,0.85,0.8,0.7")]
+    pub(crate) temperatures: Vec<f32>,
     /// Where the result is written; calibration.json next to the model where nothing is said
     #[arg(long, value_name = "FILE.json")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct HeadsArgs {
+    #[command(flatten)]
+    pub(crate) labelled: LabelledArgs,
+    /// Passages that are read of every question
+    #[arg(long, default_value_t = 12, value_name = "N", value_parser = at_least_one)]
+    pub(crate) read_passages: usize,
+    /// Heads of the first so many layers only
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) layers: Option<usize>,
+    /// Draw every head, layer by layer, as good as it is
+    #[arg(long, value_name = "FILE.svg|FILE.png")]
+    pub(crate) plot: Option<PathBuf>,
+    /// Where the table is written
+    #[arg(long, value_name = "FILE.toml", default_value = "heads.toml")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CascadeArgs {
+    #[command(flatten)]
+    pub(crate) labelled: LabelledArgs,
+    /// Budgets in tokens
+    #[arg(long, value_delimiter = ',', default_value = "128,256,512", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
+    pub(crate) budgets: Vec<u32>,
+    /// Share of the tokens that reading everything takes, which reading as needed may take; 0 to 1
+    #[arg(long, default_value_t = 0.4, value_name = "SHARE")]
+    pub(crate) share: f64,
+    /// Where the policy is written
+    #[arg(long, value_name = "FILE.toml", default_value = "reading.toml")]
+    pub(crate) out: PathBuf,
 }
 
 fn at_least_one(s: &str) -> std::result::Result<usize, String> {

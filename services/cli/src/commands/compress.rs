@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tamis_proto::v1::{
-    BlockExplanation, Budget, Citation, CompressRequest, CompressResponse, ContextFormat, ContextOrder, Quote,
+    self, BlockExplanation, BlockReading, Budget, Citation, CompressRequest, CompressResponse, ContextFormat,
+    ContextOrder, Quote, ReadEnd, ReadStats,
 };
 
 use super::{Corpus, line};
-use crate::args::{CompressArgs, Global, Order, OutputFormat, Render};
+use crate::args::{CompressArgs, Global, Mode, Order, OutputFormat, Ranker, Render};
 use crate::connect::Connection;
 use crate::failure::Result;
 
@@ -18,20 +19,24 @@ pub(crate) async fn run(global: &Global, args: CompressArgs) -> Result {
     let connection = Connection::open(global, corpus.store).await?;
     (request.collection, request.filter, request.documents) = (corpus.collection, corpus.filter, corpus.documents);
     let answer = connection.contexts().max_encoding_message_size(usize::MAX).compress(request).await;
-    let response = answer?.into_inner();
+    show(global, &args, &answer?.into_inner())?;
+    connection.close().await
+}
+
+pub(super) fn show(global: &Global, args: &CompressArgs, response: &CompressResponse) -> Result {
     if global.format == OutputFormat::Json {
-        line(&to_json(&response).to_string())?;
+        line(&to_json(response).to_string())?;
     } else {
         line(response.text.trim_end())?;
         if args.stats {
-            line(&format!("-- {}", stats_line(&response)))?;
+            line(&format!("-- {}", stats_line(response)))?;
         }
         response.explanation.iter().try_for_each(|block| line(&explanation_line(block)))?;
         if !response.not_kept.is_empty() {
             crate::say!("not in the context: {}", response.not_kept.join(", "));
         }
     }
-    connection.close().await
+    Ok(())
 }
 
 /// The part of a request that the flags say.
@@ -53,6 +58,19 @@ pub(super) fn request(args: &CompressArgs, query: String) -> CompressRequest {
         must_keep: args.must_keep.clone(),
         min_relevance: args.min_relevance,
         explain: args.explain,
+        mode: match args.mode {
+            Mode::Fast => v1::Mode::Fast,
+            Mode::Precise => v1::Mode::Precise,
+            Mode::Auto => v1::Mode::Auto,
+        }
+        .into(),
+        ranker: match args.ranker {
+            Ranker::Fused => v1::Ranker::Fused,
+            Ranker::Xl3m => v1::Ranker::Xl3m,
+            Ranker::Infiniretri => v1::Ranker::Infiniretri,
+        }
+        .into(),
+        read_passages: args.read_passages,
         ..CompressRequest::default()
     }
 }
@@ -76,7 +94,7 @@ pub(super) fn to_json(response: &CompressResponse) -> Value {
         .collect();
     let stages: serde_json::Map<String, Value> =
         sorted_stages(response).into_iter().map(|(stage, ms)| (stage, json!(rounded(ms, 1e3)))).collect();
-    json!({
+    let mut json = json!({
         "text": response.text, "token_count": response.token_count,
         "budget": {"max_tokens": budget.max_tokens, "tokenizer": budget.tokenizer},
         "excerpts": excerpts,
@@ -86,7 +104,26 @@ pub(super) fn to_json(response: &CompressResponse) -> Value {
             "candidate_tokens": stats.candidate_tokens, "candidates": stats.candidates,
             "stages_ms": stages, "estimated": stats.estimated, "fingerprint": stats.fingerprint,
         },
-    })
+    });
+    if let Some(read) = &stats.read {
+        json["stats"]["read"] = json!({
+            "passages": read.passages, "tokens": read.tokens, "cut": read.cut, "end": end(read),
+            "expected_gain": read.expected_gain.map(|gain| rounded(f64::from(gain), 1e4)),
+            "fingerprint": read.fingerprint,
+        });
+    }
+    json
+}
+
+/// Why no more was read, in a word.
+fn end(read: &ReadStats) -> &'static str {
+    match read.end() {
+        ReadEnd::Unspecified => "nothing",
+        ReadEnd::Done => "done",
+        ReadEnd::Sure => "sure",
+        ReadEnd::Settled => "settled",
+        ReadEnd::Deadline => "deadline",
+    }
 }
 
 fn rounded(value: f64, steps: f64) -> f64 {
@@ -94,7 +131,7 @@ fn rounded(value: f64, steps: f64) -> f64 {
 }
 
 fn sorted_stages(response: &CompressResponse) -> Vec<(String, f64)> {
-    const ORDER: &[&str] = &["queue", "encode", "retrieve", "rank", "fit"];
+    const ORDER: &[&str] = &["queue", "encode", "retrieve", "rank", "read", "fit"];
     let stages = response.stats.clone().unwrap_or_default().stages_ms;
     let mut stages: Vec<_> = stages.into_iter().collect();
     stages.sort_by_key(|(name, _)| (ORDER.iter().position(|o| o == name), name.clone()));
@@ -106,8 +143,11 @@ fn stats_line(response: &CompressResponse) -> String {
     let budget = response.budget.clone().unwrap_or_default();
     let stages: Vec<String> =
         sorted_stages(response).into_iter().map(|(stage, ms)| format!("{stage} {ms:.1} ms")).collect();
+    let read = stats.read.as_ref().map_or(String::new(), |read| {
+        format!("; {} tokens in {} passages read ({})", read.tokens, read.passages, end(read))
+    });
     format!(
-        "{} of {} tokens ({}) in {} excerpts, from {} tokens in {} segments; confidence {:.2}; {}",
+        "{} of {} tokens ({}) in {} excerpts, from {} tokens in {} segments; confidence {:.2}{read}; {}",
         response.token_count,
         budget.max_tokens,
         budget.tokenizer,
@@ -124,9 +164,14 @@ fn explanation(block: &BlockExplanation) -> Value {
     let span = block.span.unwrap_or_default();
     let parts: BTreeMap<&String, f64> =
         block.parts.iter().map(|(name, value)| (name, rounded(f64::from(*value), 1e4))).collect();
+    let reading = match block.reading() {
+        BlockReading::Unspecified => "no",
+        BlockReading::Read => "yes",
+        BlockReading::Cut => "cut",
+    };
     json!({
         "document_id": block.document_id, "revision": block.revision, "start": span.start, "end": span.end,
-        "kept": block.kept, "score": rounded(f64::from(block.score), 1e4),
+        "kept": block.kept, "read": reading, "score": rounded(f64::from(block.score), 1e4),
         "relevance": rounded(f64::from(block.relevance), 1e4), "parts": parts,
     })
 }

@@ -1,9 +1,9 @@
 //! `tamis eval`: what contexts keep of labelled questions, beside what simpler systems keep.
 
-mod picture;
+pub(super) mod picture;
 pub(super) mod sets;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tamis::deadline::Deadline;
@@ -11,12 +11,14 @@ use tamis::encode::OnnxEncoder;
 use tamis::eval::compare::{compare, gain};
 use tamis::eval::gate::{Minimum, recommended};
 use tamis::eval::report::{Report, points};
-use tamis::eval::{Plan, PreparedSet, RememberingEncoder, SetResult, System, plot, run as run_plan, tune};
+use tamis::eval::{
+    Plan, PreparedSet, RememberingEncoder, RememberingReader, SetResult, System, plot, run as run_plan, tune,
+};
 use tamis::index::{BlockVectors, Boundaries};
 use tamis::ingest::settings_for;
 use tamis::models::Cache;
-use tamis::rank::{Model, Precise};
-use tamis::read::{LanguageReader, Reader, ReaderSettings};
+use tamis::rank::{Model, ReadingPolicy};
+use tamis::read::{HeadTable, LanguageReader, LazyReader, Listen};
 use tamis::tokenize;
 
 use super::line;
@@ -26,7 +28,7 @@ use crate::failure::{Failure, Result};
 use crate::progress::{self, Bar};
 
 /// Where vectors are remembered, in the cache directory.
-const MEMORY: &str = "eval";
+pub(super) const MEMORY: &str = "eval";
 
 pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
     if let [first, second] = args.compare.as_slice() {
@@ -35,19 +37,22 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let minimums = args.min.iter().map(|m| m.parse().map_err(usage)).collect::<Result<Vec<Minimum>>>()?;
     let (systems, sources, cache) = (systems(args)?, sets::find(args)?, Cache::from_environment()?);
+    let everywhere = match args.heads_left_out {
+        true => None,
+        false => reader(global, args, "", &systems, &cache)?,
+    };
     let plan = Plan {
         budgets: args.budgets.clone(),
         tokenizer: tokenize::named(&args.tokenizer)?,
         model: model(args)?,
         seed: args.seed,
-        precise: Precise { passages: args.read_passages, weight: args.read_weight },
-        reader: reader(&systems, &cache)?,
+        policy: policy(args)?,
+        reader: everywhere.clone().map(|reader| LazyReader::opened(reader)),
         systems,
     };
     let settings = configuration(global)?.encoder().map_err(usage)?;
     let encoder = Arc::new(OnnxEncoder::load(&settings, &cache, &Bar::default())?);
-    let encoder =
-        RememberingEncoder::open(encoder, &args.vectors.clone().unwrap_or_else(|| cache.root().join(MEMORY)))?;
+    let encoder = RememberingEncoder::open(encoder, &memory(args, &cache))?;
     let mut report = Report {
         fingerprint: tamis::encode::Encoder::fingerprint(&encoder).to_string(),
         tokenizer: args.tokenizer.clone(),
@@ -59,9 +64,17 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
     } else {
         for source in sources {
             let prepared = prepared(source, args, &plan, &encoder)?;
-            report.sets.push(asked(&prepared, &plan, &encoder)?);
+            if !args.heads_left_out {
+                report.sets.push(asked(&prepared, &plan, &encoder)?);
+                continue;
+            }
+            let own = reader(global, args, &prepared.set.name, &plan.systems, &cache)?;
+            let lazy = own.clone().map(|reader| LazyReader::opened(reader));
+            report.sets.push(asked(&prepared, &Plan { reader: lazy, ..plan.clone() }, &encoder)?);
+            own.map_or(Ok(()), |reader| reader.flush())?;
         }
     }
+    everywhere.map_or(Ok(()), |reader| reader.flush())?;
     show(&report, global.format)?;
     if args.recommend {
         for (set, budget, kept) in recommended(&report, plan.systems[0]) {
@@ -84,18 +97,50 @@ fn usage(e: tamis::error::Error) -> Failure {
 fn systems(args: &EvalArgs) -> Result<Vec<System>> {
     if args.system.is_empty() {
         // A reader takes a second a question: it reads where it is asked to.
-        return Ok(System::ALL.into_iter().filter(|s| *s != System::Precise).collect());
+        return Ok(System::ALL.into_iter().filter(|s| !s.reads()).collect());
     }
     args.system.iter().map(|s| s.parse().map_err(usage)).collect()
 }
 
-/// The reader, where a system needs one.
-fn reader(systems: &[System], cache: &Cache) -> Result<Option<Arc<dyn Reader>>> {
-    if !systems.contains(&System::Precise) {
+/// The reader of a set, where a system needs one.
+fn reader(
+    global: &Global,
+    args: &EvalArgs,
+    set: &str,
+    systems: &[System],
+    cache: &Cache,
+) -> Result<Option<Arc<RememberingReader>>> {
+    if !systems.iter().any(|s| s.reads()) {
         return Ok(None);
     }
-    let reader = LanguageReader::open(ReaderSettings::default(), cache, &Bar::default())?;
-    Ok(Some(Arc::new(reader)))
+    let mut settings = configuration(global)?.reader().map_err(usage)?;
+    if let (true, Listen::Table(table)) = (args.heads_left_out, &settings.listen) {
+        let table = table.clone().unwrap_or_else(HeadTable::shipped).without(set);
+        settings.listen = Listen::Table(Some(table));
+    }
+    let reader = LanguageReader::open(settings, cache, &Bar::default())?;
+    Ok(Some(Arc::new(RememberingReader::open(Arc::new(reader), &memory(args, cache))?)))
+}
+
+/// Where vectors and readings are remembered.
+fn memory(args: &EvalArgs, cache: &Cache) -> PathBuf {
+    args.vectors.clone().unwrap_or_else(|| cache.root().join(MEMORY))
+}
+
+/// How much is read: that of a file, or the policy that ships, but for what flags say.
+fn policy(args: &EvalArgs) -> Result<ReadingPolicy> {
+    let mut policy = match &args.reading {
+        None => ReadingPolicy::shipped(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
+            ReadingPolicy::parse(&text).map_err(|e| Failure::Usage(format!("--reading {}: {e}", path.display())))?
+        }
+    };
+    if let Some(passages) = args.read_passages {
+        (policy.passages, policy.passages_as_needed) = (passages, passages);
+    }
+    policy.weight = args.read_weight.unwrap_or(policy.weight);
+    Ok(policy)
 }
 
 /// That of a file, or the one that ships.

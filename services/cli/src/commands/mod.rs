@@ -11,9 +11,11 @@ mod expand;
 mod files;
 mod ingest;
 mod models;
+mod read;
 mod retrieve;
 mod serve;
 mod split;
+mod stream;
 mod tokens;
 
 use std::io::Write;
@@ -34,10 +36,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
     match arguments.command {
         Command::Ingest(args) => ingest::run(&global, args).await,
         Command::Compress(args) if args.queries_jsonl.is_some() => batch::run(&global, args).await,
+        Command::Compress(args) if args.stream.is_some() => stream::run(&global, args).await,
         Command::Compress(args) => compress::run(&global, args).await,
         Command::Retrieve(args) => retrieve::run(&global, args).await,
         Command::Expand(args) => expand::run(&global, args).await,
-        Command::Calibrate(args) => calibrate::run(&global, &args),
+        Command::Calibrate(command) => tokio::task::block_in_place(|| calibrate::run(&global, &command)),
+        Command::Read(args) => tokio::task::block_in_place(|| read::run(&global, &args)),
         Command::Split(args) => split::run(&global, &args),
         Command::Tokens(args) => tokens::run(&global, args).await,
         Command::Eval(args) => tokio::task::block_in_place(|| eval::run(&global, &args)),

@@ -11,14 +11,14 @@ use crate::failure::{Failure, Result};
 const SCALE: f32 = 2.0;
 
 /// Before anything is measured: can such a file be written?
-pub(super) fn check(path: &Path) -> Result {
+pub(crate) fn check(path: &Path) -> Result {
     match extension(path) {
         "svg" | "png" => Ok(()),
         _ => Err(Failure::Usage(format!("--plot {}: the name ends with neither .svg nor .png", path.display()))),
     }
 }
 
-pub(super) fn write(path: &Path, svg: &str) -> Result {
+pub(crate) fn write(path: &Path, svg: &str) -> Result {
     let failed = |e: &dyn std::fmt::Display| Failure::Other(format!("{}: {e}", path.display()));
     match extension(path) {
         "png" => std::fs::write(path, png(svg).map_err(|e| failed(&e))?),

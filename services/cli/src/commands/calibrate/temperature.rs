@@ -1,4 +1,4 @@
-//! `tamis calibrate`: the attention temperature that labelled questions ask for.
+//! `tamis calibrate temperature`: the attention temperature that labelled questions ask for.
 
 use tamis::encode::{EncoderSettings, OnnxEncoder};
 use tamis::eval::calibrate::{Calibration, Encoded, Side, calibrate};
@@ -6,9 +6,9 @@ use tamis::eval::data::Set;
 use tamis::eval::report::points;
 use tamis::models::Cache;
 
-use super::eval::sets::folders;
-use super::line;
-use crate::args::{CalibrateArgs, Global, OutputFormat};
+use super::super::line;
+use super::{labelled, written};
+use crate::args::{Global, OutputFormat, TemperatureArgs};
 use crate::connect::configuration;
 use crate::failure::{Failure, Result};
 use crate::progress::{self, Bar};
@@ -16,7 +16,7 @@ use crate::progress::{self, Bar};
 /// Beside the model.
 const FILE: &str = "calibration.json";
 
-pub(crate) fn run(global: &Global, args: &CalibrateArgs) -> Result {
+pub(crate) fn run(global: &Global, args: &TemperatureArgs) -> Result {
     let cache = Cache::from_environment()?;
     let settings = configuration(global)?.encoder().map_err(|e| Failure::Usage(e.to_string()))?;
     let at = |temperature: f32| EncoderSettings { temperature, ..settings.clone() };
@@ -28,17 +28,7 @@ pub(crate) fn run(global: &Global, args: &CalibrateArgs) -> Result {
         (None, Some(directory)) => directory.join(FILE),
         (None, None) => return Err(Failure::Usage("a model of the hub: say with --out where to write".into())),
     };
-    let mut sets = Vec::new();
-    for source in folders(&args.data, &args.sets)? {
-        let set = source.load(args.questions, args.seed)?;
-        match set.questions.iter().any(|q| !q.gold.is_empty()) {
-            true => sets.push(set),
-            false => crate::say!("{}: no question names its gold documents; left out", set.name),
-        }
-    }
-    if sets.is_empty() {
-        return Err(Failure::Other("no set names gold documents: there is nothing to calibrate on".into()));
-    }
+    let sets = labelled(&args.labelled)?;
     let encoded = |encoder: &OnnxEncoder, temperature: f32| -> Result<Vec<Encoded>> {
         let encode = |set: &Set| {
             let bytes = set.documents.iter().map(|d| d.content.len() as u64).sum();
@@ -58,9 +48,9 @@ pub(crate) fn run(global: &Global, args: &CalibrateArgs) -> Result {
         let encoder = OnnxEncoder::load(&at(*temperature), &cache, &Bar::default())?;
         others.push((*temperature, encoded(&encoder, *temperature)?));
     }
-    let found = calibrate(&fingerprint, &sets, &as_trained, &others, args.seed);
+    let found = calibrate(&fingerprint, &sets, &as_trained, &others, args.labelled.seed);
     let json = serde_json::to_string_pretty(&found).map_err(|e| Failure::Other(e.to_string()))?;
-    std::fs::write(&path, &json).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
+    written(&path, &json)?;
     match global.format {
         OutputFormat::Json => line(&json),
         _ => show(&found, &path),

@@ -1,0 +1,38 @@
+//! Tokens a second of the reader, attention only, one session on one thread.
+//!
+//!     cargo run --release --example reader_speed -- [PRECISION] [PASSAGES]
+//!
+//! Prints passages, tokens, seconds and tokens a second, after one round to warm up.
+
+#![allow(clippy::print_stdout)]
+
+use std::error::Error;
+use std::time::Instant;
+
+use tamis::deadline::Deadline;
+use tamis::models::{Cache, Silent};
+use tamis::read::{LanguageReader, Reader, ReaderSettings, Reading};
+
+const SENTENCE: &str = "The sieve of the mill was made in the year when the river rose above the bridge for a week. ";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let precision = arguments.next().unwrap_or_else(|| "auto".into()).parse()?;
+    let passages: usize = arguments.next().map_or(Ok(40), |n| n.parse())?;
+    let settings = ReaderSettings { precision, sessions: 1, ..ReaderSettings::default() };
+    let reader = LanguageReader::open(settings, &Cache::from_environment()?, &Silent)?;
+    reader.warm_up()?;
+    let text = SENTENCE.repeat(6);
+    let read = |n: usize| {
+        let question = format!("in which year was sieve number {n} made?");
+        let reading = Reading { title: "The mill", text: &text, question: &question };
+        reader.attention(&reading, reader.rows(), &Deadline::none()).map(|a| a.read)
+    };
+    (0..4).try_for_each(|n| read(n).map(|_| ()))?;
+    let start = Instant::now();
+    let tokens = (0..passages).map(read).sum::<Result<usize, _>>()?;
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{}: {passages} passages, {tokens} tokens, {seconds:.2} s", reader.fingerprint());
+    println!("{:.0} tokens/s", tokens as f64 / seconds);
+    Ok(())
+}

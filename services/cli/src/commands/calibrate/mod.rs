@@ -1,0 +1,39 @@
+//! `tamis calibrate`: what the models are best run with, by labelled questions.
+
+mod cascade;
+mod heads;
+mod temperature;
+
+use tamis::eval::data::Set;
+
+use super::eval::sets::folders;
+use crate::args::{CalibrateCommand, Global, LabelledArgs};
+use crate::failure::{Failure, Result};
+
+pub(crate) fn run(global: &Global, command: &CalibrateCommand) -> Result {
+    match command {
+        CalibrateCommand::Temperature(args) => temperature::run(global, args),
+        CalibrateCommand::Cascade(args) => cascade::run(global, args),
+        CalibrateCommand::Heads(args) => heads::run(global, args),
+    }
+}
+
+/// The sets in which some question names its gold documents.
+fn labelled(args: &LabelledArgs) -> Result<Vec<Set>> {
+    let mut sets = Vec::new();
+    for source in folders(&args.data, &args.sets)? {
+        let set = source.load(args.questions, args.seed)?;
+        match set.questions.iter().any(|q| !q.gold.is_empty()) {
+            true => sets.push(set),
+            false => crate::say!("{}: no question names its gold documents; left out", set.name),
+        }
+    }
+    match sets.is_empty() {
+        true => Err(Failure::Other("no set names gold documents: there is nothing to calibrate on".into())),
+        false => Ok(sets),
+    }
+}
+
+fn written(path: &std::path::Path, text: &str) -> Result {
+    std::fs::write(path, text).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))
+}

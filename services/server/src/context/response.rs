@@ -1,0 +1,78 @@
+//! What is answered, to the wire.
+
+use tamis::compress::{self, WasBlockRead};
+use tamis::fit::{Context, Source};
+use tamis::rank::{End, WasRead};
+use tamis::span::Span;
+
+use crate::{convert, v1};
+
+pub(super) fn excerpts(context: &Context) -> Vec<v1::Excerpt> {
+    context
+        .excerpts
+        .iter()
+        .map(|e| v1::Excerpt {
+            document_id: e.source.document_id.clone(),
+            uri: e.source.uri.clone(),
+            revision: e.source.revision.0,
+            span: Some(convert::span(e.span)),
+            text: e.text.clone(),
+            tokens: e.tokens.0,
+            score: e.score,
+            heading: e.heading.clone(),
+            place: e.place.clone(),
+            context: e
+                .context
+                .iter()
+                .map(|q| v1::Quote { span: Some(convert::span(q.span)), text: q.text.clone() })
+                .collect(),
+            also_in: e.also_in.iter().map(|(source, span)| citation(source, *span)).collect(),
+        })
+        .collect()
+}
+
+fn citation(source: &Source, span: Span) -> v1::Citation {
+    v1::Citation {
+        document_id: source.document_id.clone(),
+        uri: source.uri.clone(),
+        revision: source.revision.0,
+        span: Some(convert::span(span)),
+    }
+}
+
+pub(super) fn read_stats(read: WasRead) -> v1::ReadStats {
+    let saturated = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let end = match read.end {
+        End::Nothing => v1::ReadEnd::Unspecified,
+        End::Done => v1::ReadEnd::Done,
+        End::Sure => v1::ReadEnd::Sure,
+        End::Settled => v1::ReadEnd::Settled,
+        End::Deadline => v1::ReadEnd::Deadline,
+    };
+    v1::ReadStats {
+        passages: saturated(read.passages),
+        tokens: read.tokens as u64,
+        cut: saturated(read.cut),
+        end: end.into(),
+        expected_gain: read.expected_gain,
+        fingerprint: read.fingerprint,
+    }
+}
+
+pub(super) fn explanation(explained: compress::Explained) -> v1::BlockExplanation {
+    v1::BlockExplanation {
+        document_id: explained.document_id,
+        revision: explained.revision,
+        span: Some(convert::span(explained.span)),
+        kept: explained.kept,
+        score: explained.score,
+        relevance: explained.relevance,
+        parts: explained.parts.into_iter().collect(),
+        reading: match explained.reading {
+            WasBlockRead::No => v1::BlockReading::Unspecified,
+            WasBlockRead::Yes => v1::BlockReading::Read,
+            WasBlockRead::Cut => v1::BlockReading::Cut,
+        }
+        .into(),
+    }
+}

@@ -1,0 +1,188 @@
+//! `CompressStream` about a document that comes with it, piece by piece.
+
+use std::time::Instant;
+
+use tamis::compress::{LongRequest, LongText, Progress};
+use tamis::deadline::Deadline;
+use tamis::error::{Error, Result};
+use tamis::extract::MediaType;
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+use super::{request, response};
+use crate::app::App;
+use crate::call::{Call, compute};
+use crate::v1::{self, compress_stream_response::Part};
+
+/// Pieces that wait to be taken in: a sender that is faster than the reader is held back.
+const PIECES: usize = 4;
+/// Progress and excerpts that may wait for a slow client.
+const PARTS: usize = 64;
+
+/// What a document comes as.
+enum Piece {
+    Bytes(Vec<u8>),
+    End,
+}
+
+pub(crate) type Parts = mpsc::Receiver<std::result::Result<v1::CompressStreamResponse, Status>>;
+
+/// Begins to take a document in; what is said about it comes out as parts.
+pub(crate) fn answer(
+    app: App,
+    call: Call,
+    first: v1::CompressStreamRequest,
+    incoming: Streaming<v1::CompressStreamRequest>,
+) -> Result<Parts> {
+    let (asked, document) = (first.request.unwrap_or_default(), first.document.unwrap_or_default());
+    let request = long_request(&app, asked, document, first.read_everything)?;
+    let (say, parts) = mpsc::channel(PARTS);
+    let (pieces, taken) = mpsc::channel(PIECES);
+    let deadline = call.deadline.clone();
+    tokio::spawn(forward(first.piece, incoming, pieces, deadline.clone()));
+    tokio::spawn(async move {
+        let progress = say.clone();
+        let compressor = app.compressor.clone();
+        let (budget, fingerprint) = (request.budget.clone(), app.fingerprint());
+        let began = Instant::now();
+        let work = move |deadline: &Deadline| {
+            compressor.with_long_text(request, deadline, |long| take(long, taken, &progress, deadline))
+        };
+        let answered = tokio::select! {
+            answered = compute(&app.reads, &deadline, work) => answered,
+            // Nobody listens any more: the work is cancelled with the future.
+            () = say.closed() => return,
+        };
+        let ((context, was_read, segments), waited) = match answered {
+            Ok(answered) => answered,
+            Err(status) => return drop(say.send(Err(*status)).await),
+        };
+        let stages_ms = [("queue", waited), ("read", began.elapsed().as_secs_f64() * 1e3 - waited)];
+        let ended = v1::CompressResponse {
+            token_count: context.token_count.0,
+            budget: Some(v1::Budget { max_tokens: budget.max_tokens.0, tokenizer: budget.tokenizer.name().to_owned() }),
+            stats: Some(v1::CompressStats {
+                candidates: u32::try_from(segments).unwrap_or(u32::MAX),
+                stages_ms: stages_ms.into_iter().map(|(stage, ms)| (stage.to_owned(), ms)).collect(),
+                estimated: budget.tokenizer.is_estimate(),
+                fingerprint,
+                read: Some(response::read_stats(was_read)),
+                ..v1::CompressStats::default()
+            }),
+            ..v1::CompressResponse::default()
+        };
+        let excerpts = response::excerpts(&context).into_iter().map(Part::Excerpt);
+        let end = Part::Context(v1::CompressResponse { text: context.text, ..ended });
+        for part in excerpts.chain([end]) {
+            if say.send(Ok(v1::CompressStreamResponse { part: Some(part) })).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(parts)
+}
+
+/// Hands pieces on until the client has sent all of them, or is gone, or the time is over.
+async fn forward(
+    first: Vec<u8>,
+    mut incoming: Streaming<v1::CompressStreamRequest>,
+    pieces: mpsc::Sender<Piece>,
+    deadline: Deadline,
+) {
+    if !first.is_empty() && pieces.send(Piece::Bytes(first)).await.is_err() {
+        return;
+    }
+    let all = async {
+        while let Ok(message) = incoming.message().await {
+            let piece = message.map_or(Piece::End, |message| Piece::Bytes(message.piece));
+            let ended = matches!(piece, Piece::End);
+            if pieces.send(piece).await.is_err() || ended {
+                return;
+            }
+        }
+    };
+    match deadline.remaining() {
+        Some(left) => _ = tokio::time::timeout(left, all).await,
+        None => all.await,
+    }
+}
+
+type Answer = (tamis::fit::Context, tamis::rank::WasRead, u64);
+
+fn take(
+    mut long: LongText<'_>,
+    mut pieces: mpsc::Receiver<Piece>,
+    say: &mpsc::Sender<std::result::Result<v1::CompressStreamResponse, Status>>,
+    deadline: &Deadline,
+) -> Result<Answer> {
+    let mut told = Progress::default();
+    loop {
+        match pieces.blocking_recv() {
+            Some(Piece::Bytes(bytes)) => {
+                let progress = long.push(&bytes, deadline)?;
+                if progress != told {
+                    told = progress;
+                    let Progress { bytes, segments, tokens_read } = progress;
+                    let part = Part::Progress(v1::StreamProgress { bytes, segments, tokens_read });
+                    // A client that does not listen misses some of it.
+                    let _ = say.try_send(Ok(v1::CompressStreamResponse { part: Some(part) }));
+                }
+            }
+            Some(Piece::End) => {
+                let (context, was_read) = long.finish(deadline)?;
+                return Ok((context, was_read, told.segments));
+            }
+            None => {
+                deadline.check("receive")?;
+                return Err(Error::Cancelled);
+            }
+        }
+    }
+}
+
+fn long_request(
+    app: &App,
+    asked: v1::CompressRequest,
+    document: v1::Document,
+    everything: bool,
+) -> Result<LongRequest> {
+    let refuse = |field: &'static str| Error::invalid(field, "does not go with a document that comes in pieces");
+    if !asked.collection.is_empty() || asked.filter.is_some() || !asked.documents.is_empty() {
+        return Err(refuse("collection"));
+    }
+    if !asked.must_keep.is_empty() {
+        return Err(refuse("must_keep"));
+    }
+    if asked.min_relevance != 0.0 {
+        return Err(refuse("min_relevance"));
+    }
+    if asked.explain.is_some() {
+        return Err(refuse("explain"));
+    }
+    if !document.text.is_empty() || !document.content.is_empty() {
+        return Err(Error::invalid("document.text", "comes in pieces"));
+    }
+    if !matches!(asked.ranker(), v1::Ranker::Unspecified | v1::Ranker::Infiniretri) {
+        return Err(Error::invalid("ranker", "a document that comes in pieces is read by infiniretri"));
+    }
+    let media = match document.media_type.as_str() {
+        "" => MediaType::Plain,
+        named => MediaType::parse(named)?,
+    };
+    if !media.can_come_in_parts() {
+        let reason = format!("{} can't come in pieces: prose, markup, code and logs can", media.name());
+        return Err(Error::invalid("document.media_type", reason));
+    }
+    Ok(LongRequest {
+        document_id: if document.id.is_empty() { "1".to_owned() } else { document.id },
+        uri: document.uri,
+        title: document.title,
+        media,
+        budget: request::budget(app, asked.budget.as_ref())?,
+        format: request::format(asked.format()),
+        how: request::infiniretri(&asked),
+        passages: asked.read_passages.map(|n| n as usize),
+        everything,
+        query: asked.query,
+    })
+}

@@ -1,0 +1,107 @@
+//! A reader that does not read the same passage twice for the same question.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::{Attention, Certainty, Of, Reader, Reading, Rows};
+use crate::deadline::Deadline;
+use crate::encode::Fingerprint;
+use crate::error::Result;
+
+/// About how much a passage takes: to size the cache's tables with.
+const TYPICAL_BYTES: usize = 8 * 1024;
+
+/// Hash of what was asked of the reader.
+type Key = [u8; 16];
+
+/// Keeps what was heard in a bounded part of the memory.
+pub struct CachedReader {
+    inner: Arc<dyn Reader>,
+    heard: Cache<Key, Heard, Bytes>,
+}
+
+#[derive(Clone)]
+enum Heard {
+    Attention(Arc<Attention>),
+    Certainty(Arc<Certainty>),
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Key, Heard> for Bytes {
+    fn weight(&self, _: &Key, heard: &Heard) -> u64 {
+        let values = match heard {
+            Heard::Attention(a) => 4 * (a.shares.len() + a.to_question.len()) + 16 * (a.tokens.len() + a.heads.len()),
+            Heard::Certainty(c) => 24 * c.tokens.len(),
+        };
+        (values + 128) as u64
+    }
+}
+
+impl CachedReader {
+    /// A cache of so many bytes before a reader.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Reader>, bytes: usize) -> Self {
+        Self { inner, heard: Cache::with_weighter(bytes / TYPICAL_BYTES, bytes as u64, Bytes) }
+    }
+}
+
+fn key(kind: &str, reading: &Reading<'_>) -> Key {
+    let mut hasher = blake3::Hasher::new();
+    for part in [kind, reading.title, reading.text, reading.question] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let hash = hasher.finalize();
+    std::array::from_fn(|n| hash.as_bytes()[n])
+}
+
+impl Reader for CachedReader {
+    fn fingerprint(&self) -> &Fingerprint {
+        self.inner.fingerprint()
+    }
+
+    fn window(&self) -> usize {
+        self.inner.window()
+    }
+
+    fn rows(&self) -> Rows {
+        self.inner.rows()
+    }
+
+    fn parallelism(&self) -> usize {
+        self.inner.parallelism()
+    }
+
+    fn count_tokens(&self, reading: &Reading<'_>) -> Result<usize> {
+        self.inner.count_tokens(reading)
+    }
+
+    fn tokens(&self, text: &str) -> Result<Vec<Range<usize>>> {
+        self.inner.tokens(text)
+    }
+
+    fn attention(&self, reading: &Reading<'_>, rows: Rows, deadline: &Deadline) -> Result<Attention> {
+        let key = key(&format!("{rows:?}"), reading);
+        if let Some(Heard::Attention(known)) = self.heard.get(&key) {
+            return Ok(Attention { read: 0, ..known.as_ref().clone() });
+        }
+        let attention = self.inner.attention(reading, rows, deadline)?;
+        self.heard.insert(key, Heard::Attention(Arc::new(attention.clone())));
+        Ok(attention)
+    }
+
+    fn certainty(&self, reading: &Reading<'_>, of: Of, deadline: &Deadline) -> Result<Certainty> {
+        let key = key(&format!("{of:?}"), reading);
+        if let Some(Heard::Certainty(known)) = self.heard.get(&key) {
+            return Ok(Certainty { read: 0, ..known.as_ref().clone() });
+        }
+        let certainty = self.inner.certainty(reading, of, deadline)?;
+        self.heard.insert(key, Heard::Certainty(Arc::new(certainty.clone())));
+        Ok(certainty)
+    }
+}

@@ -1,0 +1,232 @@
+//! Requests that read: modes, rankers, deadlines, and what is said about it.
+
+use std::time::Duration;
+
+use tamis_proto::v1::filter::Kind;
+use tamis_proto::v1::{Budget, CompressRequest, CompressResponse, Document, Filter, Mode, Ranker, ReadEnd, ReadStats};
+use tonic::{Code, Request};
+
+use crate::support::{self, Server, document};
+
+/// Twenty notes about the mill's machines; one says who repairs them.
+fn notes() -> Vec<Document> {
+    let mut notes: Vec<Document> = (0..20)
+        .map(|n| {
+            let text = format!(
+                "Machine {n} of the mill was built in the year {}. It is repaired when it is broken. The people of the mill \
+                 look after it and say it was never broken for {n} days.",
+                1900 + n
+            );
+            document(&format!("n{n:02}"), &text)
+        })
+        .collect();
+    notes.push(document("smith", "Broken machines of the mill go to Aurelia Voss, whose workshop is in Ghent."));
+    notes
+}
+
+fn ask(mode: Mode) -> CompressRequest {
+    CompressRequest {
+        query: "who repairs the broken machines of the mill".into(),
+        collection: "mill".into(),
+        budget: Some(Budget { max_tokens: 90, tokenizer: String::new() }),
+        mode: mode.into(),
+        ..CompressRequest::default()
+    }
+}
+
+fn read(response: &CompressResponse) -> ReadStats {
+    response.stats.clone().unwrap().read.unwrap()
+}
+
+/// Every excerpt is a slice of the note that it names.
+fn check(response: &CompressResponse) {
+    assert!(response.token_count <= 90, "{response:?}");
+    for excerpt in &response.excerpts {
+        let note = notes().into_iter().find(|n| n.id == excerpt.document_id).unwrap();
+        let span = excerpt.span.unwrap();
+        assert_eq!(&note.text[span.start as usize..span.end as usize], excerpt.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn precise_reads_and_says_what() {
+    let server = Server::start();
+    server.ingest("mill", notes()).await;
+    let mut client = server.contexts().await;
+    let fast = client.compress(ask(Mode::Fast)).await.unwrap().into_inner();
+    assert!(fast.stats.unwrap().read.is_none());
+
+    let request = CompressRequest { explain: Some(100), read_passages: Some(5), ..ask(Mode::Precise) };
+    let precise = client.compress(request.clone()).await.unwrap().into_inner();
+    check(&precise);
+    let said = read(&precise);
+    assert_eq!((said.passages, said.cut, said.end()), (5, 0, ReadEnd::Done));
+    assert!(said.tokens > 100 && said.fingerprint.contains("SmolLM2"), "{said:?}");
+    assert!(precise.stats.clone().unwrap().stages_ms.contains_key("read"));
+    let heard = |name: &str| precise.explanation.iter().filter(|b| b.parts.keys().any(|k| k.starts_with(name))).count();
+    assert!(heard("reading") > 0 && heard("reading") == heard("head "), "{:?}", precise.explanation);
+    assert!(heard("reading") < precise.explanation.len(), "five of twenty-one were read");
+    for block in &precise.explanation {
+        let sum: f32 = ["sum", "trees", "reading"].iter().filter_map(|part| block.parts.get(*part)).sum();
+        assert!((sum - block.score).abs() < 1e-3, "{block:?}");
+    }
+
+    let again = client.compress(request).await.unwrap().into_inner();
+    assert_eq!((read(&again).passages, read(&again).tokens), (5, 0), "nothing is read twice");
+    assert_eq!(again.text, precise.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auto_says_why_it_stopped() {
+    let server = Server::start();
+    server.ingest("mill", notes()).await;
+    let mut client = server.contexts().await;
+    let auto = client.compress(ask(Mode::Auto)).await.unwrap().into_inner();
+    check(&auto);
+    let said = read(&auto);
+    assert!((0.0..=1.0).contains(&said.expected_gain.unwrap()), "{said:?}");
+    match said.end() {
+        ReadEnd::Sure => assert_eq!(said.passages, 0),
+        ReadEnd::Done | ReadEnd::Settled => assert!(said.passages > 0),
+        other => panic!("{other:?}"),
+    }
+    let everything =
+        CompressRequest { budget: Some(Budget { max_tokens: 4000, ..Budget::default() }), ..ask(Mode::Auto) };
+    let everything = client.compress(everything).await.unwrap().into_inner();
+    assert!(everything.text.contains("Aurelia") && everything.text.contains("Machine 7"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rankers_of_long_text_keep_what_answers() {
+    let server = Server::start();
+    server.ingest("mill", notes()).await;
+    let mut client = server.contexts().await;
+    for ranker in [Ranker::Xl3m, Ranker::Infiniretri] {
+        let request = CompressRequest { ranker: ranker.into(), explain: Some(0), ..ask(Mode::Precise) };
+        let answer = client.compress(request.clone()).await.unwrap().into_inner();
+        check(&answer);
+        assert!(read(&answer).tokens > 100);
+        let ids: Vec<&str> = answer.excerpts.iter().map(|e| e.document_id.as_str()).collect();
+        assert!(ids.is_sorted(), "in the order of the documents: {ids:?}");
+        if ranker == Ranker::Xl3m {
+            assert!(answer.explanation.iter().all(|b| b.parts["entropy"] >= 0.0), "{:?}", answer.explanation);
+        }
+        let inline = CompressRequest { collection: String::new(), documents: notes(), ..request };
+        check_inline(&client.compress(inline).await.unwrap().into_inner());
+    }
+}
+
+fn check_inline(response: &CompressResponse) {
+    assert!(response.token_count <= 90 && !response.excerpts.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_read_is_refused_or_said() {
+    let server = Server::start();
+    server.ingest("mill", notes()).await;
+    let mut client = server.contexts().await;
+    for (request, field) in [
+        (CompressRequest { read_passages: Some(3), ..ask(Mode::Fast) }, "read_passages"),
+        (CompressRequest { read_passages: Some(0), ..ask(Mode::Precise) }, "read_passages"),
+        (CompressRequest { read_passages: Some(1001), ..ask(Mode::Precise) }, "read_passages"),
+        (CompressRequest { ranker: Ranker::Xl3m.into(), ..ask(Mode::Auto) }, "mode"),
+        (CompressRequest { query: "why ".repeat(3000), ..ask(Mode::Precise) }, "query"),
+        (
+            CompressRequest { query: "why ".repeat(3000), ranker: Ranker::Infiniretri.into(), ..ask(Mode::Precise) },
+            "query",
+        ),
+    ] {
+        let status = client.compress(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        assert!(status.message().contains(field), "{status}");
+    }
+    let empty = CompressRequest { collection: "empty".into(), ..ask(Mode::Precise) };
+    assert_eq!(client.compress(empty).await.unwrap_err().code(), Code::NotFound);
+    let filter = Some(Filter { kind: Some(Kind::Exists("no such field".into())) });
+    let nothing = CompressRequest { filter, ..ask(Mode::Precise) };
+    let nothing = client.compress(nothing).await.unwrap().into_inner();
+    assert_eq!((nothing.text.as_str(), read(&nothing).passages, read(&nothing).end()), ("", 0, ReadEnd::Unspecified));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_near_deadline_cuts_what_is_read_and_not_the_answer() {
+    // The reader opens with the first request, which takes longer than this one has.
+    let server = Server::start();
+    server.ingest("mill", notes()).await;
+    let mut client = server.contexts().await;
+    let mut request = Request::new(ask(Mode::Precise));
+    request.set_timeout(Duration::from_millis(400));
+    let hurried = client.compress(request).await.unwrap().into_inner();
+    check(&hurried);
+    assert_eq!((read(&hurried).end(), read(&hurried).passages), (ReadEnd::Deadline, 0));
+    assert!(read(&hurried).cut > 0 && !hurried.excerpts.is_empty());
+    let calm = client.compress(ask(Mode::Precise)).await.unwrap().into_inner();
+    assert_eq!(read(&calm).end(), ReadEnd::Done);
+    let mut request = Request::new(ask(Mode::Precise));
+    request.set_timeout(Duration::from_millis(1));
+    let status = client.compress(request).await.unwrap_err();
+    assert!(matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_reader_that_is_said() {
+    let server = Server::start_with(&[("TAMIS_READER", "off")]);
+    server.ingest("mill", notes()).await;
+    let mut client = server.contexts().await;
+    let status = client.compress(ask(Mode::Precise)).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().contains("there is no reader"), "{status}");
+    assert!(client.compress(ask(Mode::Fast)).await.is_ok());
+
+    let server = Server::start_with(&[("TAMIS_READER_MODEL", "/no/such/model.gguf")]);
+    server.ingest("mill", notes()).await;
+    let mut client = server.contexts().await;
+    let status = client.compress(ask(Mode::Precise)).await.unwrap_err();
+    assert!(status.message().contains("/no/such/model.gguf"), "{status}");
+    assert!(client.compress(ask(Mode::Fast)).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_does_not_keep_fast_questions_waiting() {
+    let server = Server::start_with(&[("TAMIS_READ_THREADS", "1"), ("TAMIS_READ_QUEUE", "2")]);
+    server.ingest("mill", notes()).await;
+    let client = server.contexts().await;
+    let slow = |n: usize| {
+        let mut client = client.clone();
+        let request = CompressRequest { query: format!("who repairs machine {n}"), ..ask(Mode::Precise) };
+        tokio::spawn(async move { client.compress(request).await })
+    };
+    let reading: Vec<_> = (0..8).map(slow).collect();
+    for _ in 0..5 {
+        assert!(client.clone().compress(ask(Mode::Fast)).await.is_ok(), "with all readers busy");
+    }
+    let mut refused = 0;
+    for answer in reading {
+        match answer.await.unwrap() {
+            Ok(answer) => check(&answer.into_inner()),
+            Err(status) => {
+                assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0, "one reads, two wait");
+}
+
+#[test]
+fn the_command_line_shows_what_was_read() {
+    let directory = tempfile::tempdir().unwrap();
+    for note in notes() {
+        std::fs::write(directory.path().join(format!("{}.txt", note.id)), note.text).unwrap();
+    }
+    let question = ["compress", "--query", "who repairs the broken machines", "--budget", "80", "."];
+    let arguments = [&question[..], &["--mode", "precise", "--explain=2", "--format", "json"]].concat();
+    let answer = support::json(directory.path(), &arguments);
+    assert!(answer["text"].as_str().unwrap().contains("Aurelia"), "{answer}");
+    assert_eq!(answer["stats"]["read"]["end"], "done");
+    assert!(answer["explanation"].as_array().unwrap().iter().any(|b| b["read"] == "yes"), "{answer}");
+    let shown = support::succeed(directory.path(), &[&question[..], &["--mode", "auto", "--stats"]].concat());
+    assert!(shown.contains("passages read ("), "{shown}");
+    let wrong = [&question[..], &["--read-passages", "3"]].concat();
+    assert!(support::fail(directory.path(), &wrong).1.contains("read_passages"));
+}
