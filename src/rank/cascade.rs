@@ -105,3 +105,39 @@ impl Cascade {
         Ok(Self { offset: file.offset, weights, threshold: file.threshold })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rank::features::Features;
+
+    fn scores(of: &[f32]) -> Vec<BlockScore> {
+        let score = |(block, score): (usize, &f32)| BlockScore {
+            candidate: 0,
+            block,
+            score: *score,
+            relevance: 0.2,
+            sum: *score,
+            trees: 0.0,
+            features: Features::default(),
+        };
+        of.iter().enumerate().map(score).collect()
+    }
+
+    #[test]
+    fn signs_are_of_the_scores_around_the_cut() {
+        let told = signs(&scores(&[9.0, 7.0, 5.0, 3.0, 1.0, 0.0]), 2);
+        assert_eq!((told[0], told[1], told[5]), (8.0, 4.0, 4.0), "{told:?}");
+        assert_eq!(signs(&[], 3), [0.0; COUNT]);
+        assert!(signs(&scores(&[1.0]), 40).iter().all(|s| s.is_finite()));
+    }
+
+    #[test]
+    fn the_surer_the_ranking_the_smaller_the_gain() {
+        let mut weights = [0.0; COUNT];
+        weights[0] = -1.0;
+        let cascade = Cascade { offset: 0.0, weights, threshold: 0.5 };
+        let (sure, unsure) = (scores(&[9.0, 1.0, 1.0, 1.0, 1.0]), scores(&[1.1, 1.0, 1.0, 1.0, 1.0]));
+        assert!(cascade.expected_gain(&sure, 1) < cascade.expected_gain(&unsure, 1));
+    }
+}

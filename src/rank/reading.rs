@@ -8,11 +8,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::cascade::Cascade;
 use super::features::standardise;
 use super::fusion::Candidate;
+use super::policy::{Effort, ReadingPolicy};
 use super::{BlockScore, Question, blocks, rounded};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
@@ -26,71 +24,6 @@ pub(crate) const RESERVE: Duration = Duration::from_millis(50);
 const WAVE: usize = 4;
 /// Keeps the logarithm of no attention finite.
 const LEAST: f32 = 1e-3;
-
-/// What ships: made by `tamis calibrate cascade`, with the evidence beside it in docs/evaluation.md.
-const SHIPPED: &str = include_str!("../../models/reading.toml");
-
-/// How much is read, and what it counts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReadingPolicy {
-    /// Passages that are read: those whose best block scores highest.
-    pub passages: usize,
-    /// Passages that are read at most where no more is read than needed.
-    pub passages_as_needed: usize,
-    /// What a deviation of the signal counts, in units of the fast score.
-    pub weight: f32,
-    /// Where no more is read than needed: a passage whose best block is further below the budget's cut ends it, because
-    /// hardly any signal lifts a block so far.
-    pub reach: f32,
-    /// When it is read at all, where it is not always.
-    pub cascade: Cascade,
-}
-
-impl ReadingPolicy {
-    /// The policy that ships.
-    #[must_use]
-    pub fn shipped() -> Self {
-        // Compiled in, and read by a test: it can't be damaged.
-        #[allow(clippy::expect_used)]
-        Self::parse(SHIPPED).expect("models/reading.toml is sound")
-    }
-
-    /// Reads a policy from TOML.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for what is missing, unknown or out of range.
-    pub fn parse(text: &str) -> Result<Self> {
-        let policy: Self = toml::from_str(text).map_err(|e| Error::invalid("reading", e.to_string()))?;
-        match policy.passages.min(policy.passages_as_needed) > 0
-            && policy.weight.is_finite()
-            && policy.reach.is_finite()
-        {
-            true => Ok(policy),
-            false => Err(Error::invalid("reading", "passages must be at least 1, weight and reach numbers")),
-        }
-    }
-
-    /// As TOML.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for numbers that can't be written.
-    pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|e| Error::invalid("reading", e.to_string()))
-    }
-}
-
-/// Whether everything that the policy allows is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
-    /// Everything.
-    Full,
-    /// Nothing where the fast ranking is sure, and no more once the rest can't change what is kept.
-    AsNeeded {
-        /// Blocks that the budget keeps, about.
-        cut: usize,
-    },
-}
 
 /// Why no more was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -377,4 +310,17 @@ fn attention_to(attention: &Attention, text: &str, bytes: Range<usize>, rows: Ra
     let count = rows.len() as f32;
     let of_head = |head: usize| rows.clone().map(|row| of_row(head, row)).sum::<f32>() / count;
     (0..attention.heads.len()).map(of_head).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_tell_more_attention_from_less() {
+        let told = signals(&[0.0, 0.001, 0.1, 0.5]);
+        assert!(told.is_sorted() && told.iter().sum::<f32>().abs() < 1e-5, "{told:?}");
+        assert_eq!(signals(&[0.2, 0.2]), [0.0, 0.0]);
+        assert!(signals(&[]).is_empty());
+    }
 }

@@ -37,6 +37,10 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
     args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let minimums = args.min.iter().map(|m| m.parse().map_err(usage)).collect::<Result<Vec<Minimum>>>()?;
     let (systems, sources, cache) = (systems(args)?, sets::find(args)?, Cache::from_environment()?);
+    // The encoder first: a process has one runtime, and bf16 needs its own build of it, which runs everything else too.
+    let settings = configuration(global)?.encoder().map_err(usage)?;
+    let encoder = Arc::new(OnnxEncoder::load(&settings, &cache, &Bar::default())?);
+    let encoder = RememberingEncoder::open(encoder, &memory(args, &cache))?;
     let everywhere = match args.heads_left_out {
         true => None,
         false => reader(global, args, "", &systems, &cache)?,
@@ -50,9 +54,6 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
         reader: everywhere.clone().map(|reader| LazyReader::opened(reader)),
         systems,
     };
-    let settings = configuration(global)?.encoder().map_err(usage)?;
-    let encoder = Arc::new(OnnxEncoder::load(&settings, &cache, &Bar::default())?);
-    let encoder = RememberingEncoder::open(encoder, &memory(args, &cache))?;
     let mut report = Report {
         fingerprint: tamis::encode::Encoder::fingerprint(&encoder).to_string(),
         tokenizer: args.tokenizer.clone(),
