@@ -3,7 +3,7 @@
     python benches/longllmlingua.py TAMIS_BINARY MODEL.gguf SET [QUESTIONS] [BUDGET]
 
 SET is a folder with corpus.jsonl and queries.jsonl (gzipped or not) whose questions name their candidates. Needs torch,
-transformers, gguf, accelerate and llmlingua. Tamis ingests the corpus first, as it does when it serves, and is
+transformers 4.46 (llmlingua hands caches on as later ones do not take them), gguf, accelerate and llmlingua. Tamis ingests the corpus first, as it does when it serves, and is
 then asked one question after the other over its JSON lines; LongLLMLingua gets the candidates' texts with every question,
 in a random order. Contexts are counted by `tamis tokens` (o200k_base); one over the budget is told, not cut.
 """
@@ -87,7 +87,13 @@ def main() -> None:
 
     path = Path(model)
     with tempfile.TemporaryDirectory() as unpacked:
-        AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name).save_pretrained(unpacked)
+        read = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name)
+        # What it is made of is unpacked already; only its configuration says otherwise, and can't be saved.
+        if hasattr(read.config, "quantization_config"):
+            del read.config.quantization_config
+        model = AutoModelForCausalLM.from_config(read.config)
+        model.load_state_dict(read.state_dict())
+        model.save_pretrained(unpacked)
         AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).save_pretrained(unpacked)
         compressor = PromptCompressor(unpacked, device_map="cpu")
     contexts, seconds = [], []

@@ -230,3 +230,19 @@ fn the_command_line_shows_what_was_read() {
     let wrong = [&question[..], &["--read-passages", "3"]].concat();
     assert!(support::fail(directory.path(), &wrong).1.contains("read_passages"));
 }
+
+#[test]
+fn a_passage_is_read_and_drawn() {
+    let directory = tempfile::tempdir().unwrap();
+    let d = directory.path();
+    std::fs::write(d.join("note.txt"), "A sieve has a drum. <Aurelia> repairs it in Ghent.").unwrap();
+    let arguments = ["read", "-q", "who repairs the sieve?", "note.txt", "--certainty"];
+    let read = support::json(d, &[&arguments[..], &["--plot", "note.html", "--format", "json"]].concat());
+    let text: String = read["tokens"].as_array().unwrap().iter().map(|t| t["text"].as_str().unwrap()).collect();
+    assert_eq!(text, "A sieve has a drum. <Aurelia> repairs it in Ghent.");
+    assert!(read["tokens_read"].as_u64().unwrap() > 20 && read["certainty"][0]["entropy"].as_f64().unwrap() > 0.0);
+    assert!(std::fs::read_to_string(d.join("note.html")).unwrap().contains("&lt;"));
+    let wrong = support::fail(d, &[&arguments[..], &["--plot", "note.gif"]].concat()).1;
+    assert!(wrong.contains(".html"), "{wrong}");
+    assert!(support::fail(d, &["read", "-q", "x", "nothing.txt"]).1.contains("nothing.txt"));
+}
