@@ -25,6 +25,8 @@ const BEFORE_QUESTION: &str = "\n\nQuestion: ";
 const AFTER_QUESTION: &str = "\nAnswer:";
 /// Longest pass, unless the settings say otherwise.
 const WINDOW: usize = 2048;
+/// Most sessions, unless the settings say otherwise: each has its own copy of the weights.
+const MAX_SESSIONS: usize = 4;
 /// Largest network: its weights as floats must fit into one graph.
 const MAX_PARAMETERS: u64 = 500_000_000;
 
@@ -64,7 +66,7 @@ impl Default for ReaderSettings {
             precision: Precision::Auto,
             listen: Listen::Table(None),
             window: WINDOW,
-            sessions: std::thread::available_parallelism().map_or(1, usize::from),
+            sessions: std::thread::available_parallelism().map_or(1, usize::from).min(MAX_SESSIONS),
         }
     }
 }

@@ -155,7 +155,7 @@ async fn a_near_deadline_cuts_what_is_read_and_not_the_answer() {
     server.ingest("mill", notes()).await;
     let mut client = server.contexts().await;
     let mut request = Request::new(ask(Mode::Precise));
-    request.set_timeout(Duration::from_millis(400));
+    request.set_timeout(Duration::from_millis(1000));
     let hurried = client.compress(request).await.unwrap().into_inner();
     check(&hurried);
     assert_eq!((read(&hurried).end(), read(&hurried).passages), (ReadEnd::Deadline, 0));

@@ -20,6 +20,8 @@ pub fn tamis(directory: &Path, arguments: &[&str]) -> Command {
     for name in ["TAMIS_SERVER", "TAMIS_TENANT", "TAMIS_COLLECTION", "TAMIS_CONFIG", "TAMIS_DATA_DIR"] {
         command.env_remove(name);
     }
+    // Small and soon open: many servers run side by side.
+    command.env("TAMIS_READER_PRECISION", "int8").env("TAMIS_READER_SESSIONS", "2");
     command.args(arguments).current_dir(directory).env("XDG_DATA_HOME", directory.join(".data"));
     command
 }

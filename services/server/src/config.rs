@@ -55,7 +55,7 @@ pub struct Config {
     pub reader_precision: String,
     /// Longest text the reader reads at once, in its tokens.
     pub reader_window: usize,
-    /// Passages read at once; 0: one per core.
+    /// Passages read at once; 0: one per core, at most 4, because each takes memory of its own.
     pub reader_sessions: usize,
     /// What the reader heard is kept in so many MiB, so that the same passage is not read twice for one question.
     pub reader_cache_mib: usize,
@@ -111,6 +111,9 @@ fn default_data_dir() -> PathBuf {
 #[derive(Debug, thiserror::Error)]
 #[error("configuration: {0}")]
 pub struct ConfigError(String);
+
+/// Most sessions of a reader that nobody asked for: each has its own copy of the weights.
+const MAX_READER_SESSIONS: usize = 4;
 
 /// Variables that are not settings of the server but of the library, the command line and the tests.
 const OTHER_VARIABLES: &[&str] = &[
@@ -195,7 +198,10 @@ impl Config {
             precision: self.reader_precision.parse()?,
             listen: Listen::Table(self.reader_heads.as_deref().map(HeadTable::open).transpose()?),
             window: self.reader_window,
-            sessions: or_cores(self.reader_sessions),
+            sessions: match self.reader_sessions {
+                0 => or_cores(0).min(MAX_READER_SESSIONS),
+                asked => asked,
+            },
         })
     }
 
