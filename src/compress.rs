@@ -185,19 +185,10 @@ impl Compressor {
     fn reading(&self, request: &CompressRequest) -> Result<Option<WhoReads<'_>>> {
         let (mode, ranker, passages) = (request.mode, request.ranker, request.read_passages);
         let fused = ranker == Ranker::Fused;
-        match passages {
-            Some(0) => return Err(Error::invalid("read_passages", "must be at least 1")),
-            Some(_) if mode == Mode::Fast && fused => {
-                return Err(Error::invalid(
-                    "read_passages",
-                    "goes with the modes precise and auto: fast reads nothing",
-                ));
-            }
-            Some(n) if n > MAX_READ_PASSAGES => {
-                let (limit, actual) = (MAX_READ_PASSAGES as u64, n as u64);
-                return Err(Error::LimitExceeded { field: "read_passages", limit, actual });
-            }
-            _ => {}
+        check_read_passages(passages)?;
+        if passages.is_some() && mode == Mode::Fast && fused {
+            let reason = "goes with the modes precise and auto: fast reads nothing";
+            return Err(Error::invalid("read_passages", reason));
         }
         if mode == Mode::Auto && !fused {
             return Err(Error::invalid("mode", "auto decides for the fused ranker alone: use precise with this one"));
@@ -288,6 +279,17 @@ impl Compressor {
 
 fn no_reader() -> Error {
     Error::invalid("mode", "there is no reader here (`reader` is off): use the mode fast")
+}
+
+fn check_read_passages(passages: Option<usize>) -> Result<()> {
+    match passages {
+        Some(0) => Err(Error::invalid("read_passages", "must be at least 1")),
+        Some(n) if n > MAX_READ_PASSAGES => {
+            let (limit, actual) = (MAX_READ_PASSAGES as u64, n as u64);
+            Err(Error::LimitExceeded { field: "read_passages", limit, actual })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_query(query: &str) -> Result<()> {

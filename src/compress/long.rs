@@ -4,7 +4,7 @@
 //! by terms, and only the best of them are read at the end, in their own order. With `everything`, all of the text is read
 //! as it comes: for questions whose words say nothing about the answer's.
 
-use super::{MAX_READ_PASSAGES, check_query};
+use super::{check_query, check_read_passages};
 use crate::deadline::Deadline;
 use crate::document::Segment;
 use crate::encode::{Encoder, Priority, Vector};
@@ -106,14 +106,7 @@ impl<'m> LongText<'m> {
         deadline: &Deadline,
     ) -> Result<Self> {
         check_query(&request.query)?;
-        match request.passages {
-            Some(0) => return Err(Error::invalid("read_passages", "must be at least 1")),
-            Some(n) if n > MAX_READ_PASSAGES => {
-                let (limit, actual) = (MAX_READ_PASSAGES as u64, n as u64);
-                return Err(Error::LimitExceeded { field: "read_passages", limit, actual });
-            }
-            _ => {}
-        }
+        check_read_passages(request.passages)?;
         let infini = InfiniRetri::new(reader, &request.title, &request.query, request.how)?;
         let vector = encoder.encode_query(&request.query, deadline)?;
         let terms = terms::of_query(Language::of(&request.query), &request.query);

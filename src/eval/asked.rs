@@ -9,7 +9,7 @@ use super::run::Plan;
 use super::sentences::Counts;
 use super::system::System;
 use super::{passages, sentences};
-use crate::compress::{self, MustKeep, Shape, Stats, WhoReads};
+use crate::compress::{self, MustKeep, Ranked, Shape, Stats, WhoReads};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::fit::{Budget, Format, Order};
@@ -62,27 +62,11 @@ impl Asked<'_> {
     fn by_best_block(&self, system: System, filter: &Filter, deadline: &Deadline) -> Result<Vec<SegmentId>> {
         let most = self.plan.budgets.iter().copied().max().unwrap_or(1);
         let budget = Budget::new(most, self.plan.tokenizer.clone())?;
-        let shape = self.shape(&budget, self.plan.reading(system)?);
-        let must_keep = MustKeep::of(&self.question.text, &[])?;
-        let (view, question): (&dyn View, _) = (&self.prepared.index, self.question);
-        let ranked = compress::ranked(view, filter, question, &shape, &must_keep, &mut Stats::default(), deadline)?;
+        let reading = self.plan.reading(system)?;
+        let ranked = ranked(self.prepared, self.plan, filter, self.question, &budget, reading, deadline)?;
         let mut seen = HashSet::new();
         let best = ranked.scores.iter().map(|s| ranked.candidates[s.candidate].id).filter(|id| seen.insert(*id));
         Ok(best.collect())
-    }
-
-    fn shape<'s>(&'s self, budget: &'s Budget, reading: Option<WhoReads<'s>>) -> Shape<'s> {
-        Shape {
-            budget,
-            format: Format::Plain,
-            order: Order::Relevance,
-            model: &self.plan.model,
-            inline: false,
-            must_keep: &[],
-            min_relevance: 0.0,
-            explain: None,
-            reading,
-        }
     }
 
     pub(super) fn context(
@@ -121,7 +105,7 @@ impl Asked<'_> {
     fn served(&self, budget: u32, reading: Option<WhoReads<'_>>, deadline: &Deadline) -> Result<Made> {
         let filter = self.prepared.filter(self.labelled.candidates.as_deref());
         let budget = Budget::new(budget, self.plan.tokenizer.clone())?;
-        let shape = self.shape(&budget, reading);
+        let shape = shape(self.plan, &budget, reading);
         let view: &dyn View = &self.prepared.index;
         match compress::answer(view, &filter, self.question, &shape, Stats::default(), deadline) {
             Ok(answer) => Ok(Made {
@@ -135,4 +119,33 @@ impl Asked<'_> {
             Err(e) => Err(e),
         }
     }
+}
+
+/// What contexts have to look like here.
+fn shape<'a>(plan: &'a Plan, budget: &'a Budget, reading: Option<WhoReads<'a>>) -> Shape<'a> {
+    Shape {
+        budget,
+        format: Format::Plain,
+        order: Order::Relevance,
+        model: &plan.model,
+        inline: false,
+        must_keep: &[],
+        min_relevance: 0.0,
+        explain: None,
+        reading,
+    }
+}
+
+/// The blocks that a context for this question would be chosen from, best first.
+pub(super) fn ranked(
+    prepared: &PreparedSet,
+    plan: &Plan,
+    filter: &Filter,
+    question: &Question,
+    budget: &Budget,
+    reading: Option<WhoReads<'_>>,
+    deadline: &Deadline,
+) -> Result<Ranked> {
+    let (shape, must_keep) = (shape(plan, budget, reading), MustKeep::of(&question.text, &[])?);
+    compress::ranked(&prepared.index, filter, question, &shape, &must_keep, &mut Stats::default(), deadline)
 }

@@ -6,16 +6,17 @@
 
 use serde::Serialize;
 
+use super::asked::ranked;
 use super::bootstrap::{self, Interval};
 use super::prepare::{PreparedSet, in_parallel};
 use super::run::{AtBudget, Plan, SystemResult, run};
 use super::system::System;
 use super::{data, logistic};
-use crate::compress::{self, MustKeep, Ranked, Shape, Stats};
+use crate::compress::{self, Ranked};
 use crate::deadline::Deadline;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
-use crate::fit::{Budget, Format, Order};
+use crate::fit::Budget;
 use crate::rank::cascade::{COUNT, Cascade, signs};
 use crate::rank::{Question, ReadingPolicy};
 
@@ -280,22 +281,8 @@ fn signs_of(set: &PreparedSet, encoder: &dyn Encoder, plan: &Plan, budget: u32) 
     let budget = Budget::new(budget, plan.tokenizer.clone())?;
     in_parallel(&set.set.questions, &|labelled: &data::Question| {
         let question = Question::new(&labelled.text, encoder, &deadline)?;
-        let shape = Shape {
-            budget: &budget,
-            format: Format::Plain,
-            order: Order::Relevance,
-            model: &plan.model,
-            inline: false,
-            must_keep: &[],
-            min_relevance: 0.0,
-            explain: None,
-            reading: None,
-        };
         let filter = set.filter(labelled.candidates.as_deref());
-        let must_keep = MustKeep::of(&question.text, &[])?;
-        let mut stats = Stats::default();
-        let Ranked { candidates, scores, .. } =
-            compress::ranked(&set.index, &filter, &question, &shape, &must_keep, &mut stats, &deadline)?;
+        let Ranked { candidates, scores, .. } = ranked(set, plan, &filter, &question, &budget, None, &deadline)?;
         Ok(signs(&scores, compress::kept_by(budget.max_tokens.0, &candidates, &scores)))
     })
 }

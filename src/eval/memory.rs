@@ -22,17 +22,6 @@ const SAVE_EVERY_BYTES: usize = 4 * 1024 * 1024;
 /// The beginning of a hash of what a model was asked.
 type Key = [u8; 16];
 
-/// A key from the parts of a question to a model.
-fn key(parts: &[&str]) -> Key {
-    let mut hasher = blake3::Hasher::new();
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    let hash = hasher.finalize();
-    std::array::from_fn(|n| hash.as_bytes()[n])
-}
-
 /// A file of answers by key.
 struct Memory {
     file: Database,

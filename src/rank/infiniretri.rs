@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 
 use super::fusion::Candidate;
-use super::reading::{End, Heard, RESERVE, Readings};
+use super::reading::{End, Heard, RESERVE, Readings, in_time};
 use super::runs::runs;
 use super::{BlockScore, Question, blocks, rounded};
 use crate::deadline::Deadline;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::read::{InfiniRetri, InfiniRetriSettings, Reader};
 
 /// Reads the chosen candidates and keeps, of the blocks, those that were kept at the end, by the attention they got; all
 /// others are left out. Where the deadline comes near, what was kept until then counts.
 ///
 /// # Errors
-/// The reader's, and [`Error::LimitExceeded`] for a question that leaves no room in its window.
+/// The reader's, and [`crate::error::Error::LimitExceeded`] for a question that leaves no room in its window.
 pub fn read_by_attention(
     question: &Question,
     candidates: &[Candidate],
@@ -42,10 +42,9 @@ pub fn read_by_attention(
         }
         infini.finish(&until)
     };
-    match read() {
-        Ok(()) => {}
-        Err(Error::DeadlineExceeded { .. }) => readings.was_read.end = End::Deadline,
-        Err(e) => return Err(e),
+    let all = in_time(read())?;
+    if all.is_none() {
+        readings.was_read.end = End::Deadline;
     }
     readings.was_read.tokens = infini.tokens_read();
     let mut attention: HashMap<(usize, usize), f32> = HashMap::new();

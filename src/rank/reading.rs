@@ -125,13 +125,9 @@ pub fn read(
             return Ok(readings);
         }
     }
-    let reader = match reader.get(&until) {
-        Ok(reader) => reader,
-        Err(Error::DeadlineExceeded { .. }) => {
-            readings.cut(&best);
-            return Ok(readings);
-        }
-        Err(e) => return Err(e),
+    let Some(reader) = in_time(reader.get(&until))? else {
+        readings.cut(&best);
+        return Ok(readings);
     };
     readings.was_read.fingerprint = reader.fingerprint().to_string();
     readings.was_read.end = End::Done;
@@ -239,12 +235,17 @@ pub(crate) fn listen(
     until: &Deadline,
 ) -> Result<Vec<Option<Passage>>> {
     in_parallel(passages.len(), reader.parallelism(), |n| {
-        match passage(question, &candidates[passages[n]], reader, rows, until) {
-            Ok(passage) => Ok(Some(passage)),
-            Err(Error::DeadlineExceeded { .. }) => Ok(None),
-            Err(e) => Err(e),
-        }
+        in_time(passage(question, &candidates[passages[n]], reader, rows, until))
     })
+}
+
+/// `None` where the deadline ended it: that is no error of the reading.
+pub(super) fn in_time<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(Error::DeadlineExceeded { .. }) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 fn passage(
@@ -283,21 +284,22 @@ impl Passage {
         self.heads.clone_from(&attention.heads);
         for (n, block) in blocks.iter().enumerate() {
             let (start, end) = (block.start.saturating_sub(at), block.end.saturating_sub(at));
-            let all = 0..attention.rows;
-            for (sums, rows) in [(&mut self.blocks[n], all.clone()), (&mut self.last[n], all.end - 1..all.end)] {
-                sums.resize(attention.heads.len(), 0.0);
-                if start < part.len() && start < end {
-                    let heard = attention_to(attention, part, start..end, rows);
-                    sums.iter_mut().zip(heard).for_each(|(sum, more)| *sum += more);
+            self.blocks[n].resize(attention.heads.len(), 0.0);
+            self.last[n].resize(attention.heads.len(), 0.0);
+            if start < part.len() && start < end {
+                let sums = self.blocks[n].iter_mut().zip(&mut self.last[n]);
+                for ((mean, last), rows) in sums.zip(attention_to(attention, part, start..end)) {
+                    *mean += rows.iter().sum::<f32>() / rows.len() as f32;
+                    *last += rows.last().copied().unwrap_or(0.0);
                 }
             }
         }
     }
 }
 
-/// Every head's attention to the letters and digits of some bytes, the mean of its rows: dots and brackets draw
-/// attention that says nothing, and so does a sink.
-fn attention_to(attention: &Attention, text: &str, bytes: Range<usize>, rows: Range<usize>) -> Vec<f32> {
+/// Every head's attention to the letters and digits of some bytes, row by row: dots and brackets draw attention that
+/// says nothing, and so does a sink.
+fn attention_to(attention: &Attention, text: &str, bytes: Range<usize>) -> Vec<Vec<f32>> {
     let counts = |n: &usize| {
         let token = &attention.tokens[*n];
         token.start < bytes.end
@@ -307,8 +309,7 @@ fn attention_to(attention: &Attention, text: &str, bytes: Range<usize>, rows: Ra
     let after_sink = usize::from(attention.before == 0);
     let counted: Vec<usize> = (after_sink..attention.tokens.len()).filter(counts).collect();
     let of_row = |head: usize, row: usize| counted.iter().map(|n| attention.of(head, row)[*n]).sum::<f32>();
-    let count = rows.len() as f32;
-    let of_head = |head: usize| rows.clone().map(|row| of_row(head, row)).sum::<f32>() / count;
+    let of_head = |head: usize| (0..attention.rows).map(|row| of_row(head, row)).collect();
     (0..attention.heads.len()).map(of_head).collect()
 }
 

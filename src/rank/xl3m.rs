@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::fusion::Candidate;
-use super::reading::{End, Heard, RESERVE, Readings};
+use super::reading::{End, Heard, RESERVE, Readings, in_time};
 use super::runs::{Run, runs};
 use super::{BlockScore, Question, blocks, rounded};
 use crate::deadline::Deadline;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::read::{Of, Reader, Reading};
 use crate::runtime::in_parallel;
 
@@ -69,11 +69,7 @@ pub fn read_by_certainty(
         let text = run.text.get(window.bytes.clone()).unwrap_or_default();
         reader.certainty(&Reading { title: run.title, text, question: &question.text }, Of::Answer, &until)
     };
-    let read = in_parallel(windows.len(), reader.parallelism(), |n| match reading(&windows[n]) {
-        Ok(certainty) => Ok(Some(certainty)),
-        Err(Error::DeadlineExceeded { .. }) => Ok(None),
-        Err(e) => Err(e),
-    })?;
+    let read = in_parallel(windows.len(), reader.parallelism(), |n| in_time(reading(&windows[n])))?;
     let mut readings = Readings::default();
     readings.was_read.fingerprint = reader.fingerprint().to_string();
     readings.was_read.end = End::Done;

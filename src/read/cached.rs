@@ -6,7 +6,7 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::{Attention, Certainty, Of, Reader, Reading, Rows};
+use super::{Attention, Certainty, Of, Reader, Reading, ReadingHash, Rows};
 use crate::deadline::Deadline;
 use crate::encode::Fingerprint;
 use crate::error::Result;
@@ -14,13 +14,10 @@ use crate::error::Result;
 /// About how much a passage takes: to size the cache's tables with.
 const TYPICAL_BYTES: usize = 8 * 1024;
 
-/// Hash of what was asked of the reader.
-type Key = [u8; 16];
-
 /// Keeps what was heard in a bounded part of the memory.
 pub struct CachedReader {
     inner: Arc<dyn Reader>,
-    heard: Cache<Key, Heard, Bytes>,
+    heard: Cache<ReadingHash, Heard, Bytes>,
 }
 
 #[derive(Clone)]
@@ -32,8 +29,8 @@ enum Heard {
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Key, Heard> for Bytes {
-    fn weight(&self, _: &Key, heard: &Heard) -> u64 {
+impl Weighter<ReadingHash, Heard> for Bytes {
+    fn weight(&self, _: &ReadingHash, heard: &Heard) -> u64 {
         let values = match heard {
             Heard::Attention(a) => 4 * (a.shares.len() + a.to_question.len()) + 16 * (a.tokens.len() + a.heads.len()),
             Heard::Certainty(c) => 24 * c.tokens.len(),
@@ -48,16 +45,6 @@ impl CachedReader {
     pub fn new(inner: Arc<dyn Reader>, bytes: usize) -> Self {
         Self { inner, heard: Cache::with_weighter(bytes / TYPICAL_BYTES, bytes as u64, Bytes) }
     }
-}
-
-fn key(kind: &str, reading: &Reading<'_>) -> Key {
-    let mut hasher = blake3::Hasher::new();
-    for part in [kind, reading.title, reading.text, reading.question] {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    let hash = hasher.finalize();
-    std::array::from_fn(|n| hash.as_bytes()[n])
 }
 
 impl Reader for CachedReader {
@@ -86,7 +73,7 @@ impl Reader for CachedReader {
     }
 
     fn attention(&self, reading: &Reading<'_>, rows: Rows, deadline: &Deadline) -> Result<Attention> {
-        let key = key(&format!("{rows:?}"), reading);
+        let key = reading.hash(&format!("{rows:?}"));
         if let Some(Heard::Attention(known)) = self.heard.get(&key) {
             return Ok(Attention { read: 0, ..known.as_ref().clone() });
         }
@@ -96,7 +83,7 @@ impl Reader for CachedReader {
     }
 
     fn certainty(&self, reading: &Reading<'_>, of: Of, deadline: &Deadline) -> Result<Certainty> {
-        let key = key(&format!("{of:?}"), reading);
+        let key = reading.hash(&format!("{of:?}"));
         if let Some(Heard::Certainty(known)) = self.heard.get(&key) {
             return Ok(Certainty { read: 0, ..known.as_ref().clone() });
         }

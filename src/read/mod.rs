@@ -43,6 +43,22 @@ pub struct Reading<'a> {
     pub question: &'a str,
 }
 
+/// The beginning of a hash of a reading.
+pub(crate) type ReadingHash = [u8; 16];
+
+impl Reading<'_> {
+    /// What it is remembered by, together with what was listened for.
+    pub(crate) fn hash(&self, listened_for: &str) -> ReadingHash {
+        let mut hasher = blake3::Hasher::new();
+        for part in [listened_for, self.title, self.text, self.question] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        let hash = hasher.finalize();
+        std::array::from_fn(|n| hash.as_bytes()[n])
+    }
+}
+
 /// From where the attention is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

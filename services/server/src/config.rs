@@ -112,9 +112,6 @@ fn default_data_dir() -> PathBuf {
 #[error("configuration: {0}")]
 pub struct ConfigError(String);
 
-/// Most sessions of a reader that nobody asked for: each has its own copy of the weights.
-const MAX_READER_SESSIONS: usize = 4;
-
 /// Variables that are not settings of the server but of the library, the command line and the tests.
 const OTHER_VARIABLES: &[&str] = &[
     "TAMIS_CACHE_DIR",
@@ -199,7 +196,7 @@ impl Config {
             listen: Listen::Table(self.reader_heads.as_deref().map(HeadTable::open).transpose()?),
             window: self.reader_window,
             sessions: match self.reader_sessions {
-                0 => or_cores(0).min(MAX_READER_SESSIONS),
+                0 => ReaderSettings::default().sessions,
                 asked => asked,
             },
         })

@@ -55,7 +55,7 @@ impl Contexts {
         stages_ms.insert("queue".into(), waited);
         Ok(v1::CompressResponse {
             token_count: context.token_count.0,
-            budget: Some(v1::Budget { max_tokens: budget.max_tokens.0, tokenizer: budget.tokenizer.name().to_owned() }),
+            budget: Some(response::budget(&budget)),
             excerpts: response::excerpts(&context),
             text: context.text,
             stats: Some(v1::CompressStats {

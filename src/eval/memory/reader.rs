@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Memory, key};
+use super::Memory;
 use crate::deadline::Deadline;
 use crate::encode::Fingerprint;
 use crate::error::{Error, Result};
@@ -68,7 +68,7 @@ impl Reader for RememberingReader {
         if rows == Rows::Question {
             return self.inner.attention(reading, rows, deadline);
         }
-        let key = key(&[&format!("{rows:?}"), reading.title, reading.text, reading.question]);
+        let key = reading.hash(&format!("{rows:?}"));
         let unpack = |bytes: &[u8]| postcard::from_bytes::<Attention>(bytes).ok();
         let mut known = self.memory.known(&[key], unpack).map_err(|e| failed(&e))?;
         if let Some(attention) = known.pop().flatten() {

@@ -133,7 +133,7 @@ fn policy(args: &EvalArgs) -> Result<ReadingPolicy> {
     let mut policy = match &args.reading {
         None => ReadingPolicy::shipped(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
+            let text = text_of(path)?;
             ReadingPolicy::parse(&text).map_err(|e| Failure::Usage(format!("--reading {}: {e}", path.display())))?
         }
     };
@@ -144,10 +144,14 @@ fn policy(args: &EvalArgs) -> Result<ReadingPolicy> {
     Ok(policy)
 }
 
+fn text_of(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))
+}
+
 /// That of a file, or the one that ships.
 fn model(args: &EvalArgs) -> Result<Model> {
     let Some(path) = &args.ranking else { return Ok(Model::shipped()) };
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
+    let text = text_of(path)?;
     Model::parse(&text).map_err(|e| Failure::Usage(format!("--ranking {}: {e}", path.display())))
 }
 

@@ -48,6 +48,7 @@ pub(super) fn compress(app: &App, call: &Call, request: v1::CompressRequest) -> 
         min_relevance: request.min_relevance,
     })
 }
+
 pub(super) fn format(format: v1::ContextFormat) -> Format {
     match format {
         v1::ContextFormat::Unspecified | v1::ContextFormat::Plain => Format::Plain,

@@ -1,11 +1,15 @@
 //! What is answered, to the wire.
 
 use tamis::compress::{self, WasBlockRead};
-use tamis::fit::{Context, Source};
+use tamis::fit::{Budget, Context, Source};
 use tamis::rank::{End, WasRead};
 use tamis::span::Span;
 
 use crate::{convert, v1};
+
+pub(super) fn budget(budget: &Budget) -> v1::Budget {
+    v1::Budget { max_tokens: budget.max_tokens.0, tokenizer: budget.tokenizer.name().to_owned() }
+}
 
 pub(super) fn excerpts(context: &Context) -> Vec<v1::Excerpt> {
     context

@@ -60,7 +60,7 @@ pub(crate) fn answer(
         let stages_ms = [("queue", waited), ("read", began.elapsed().as_secs_f64() * 1e3 - waited)];
         let ended = v1::CompressResponse {
             token_count: context.token_count.0,
-            budget: Some(v1::Budget { max_tokens: budget.max_tokens.0, tokenizer: budget.tokenizer.name().to_owned() }),
+            budget: Some(response::budget(&budget)),
             stats: Some(v1::CompressStats {
                 candidates: u32::try_from(segments).unwrap_or(u32::MAX),
                 stages_ms: stages_ms.into_iter().map(|(stage, ms)| (stage.to_owned(), ms)).collect(),

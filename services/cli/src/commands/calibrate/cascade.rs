@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use tamis::deadline::Deadline;
-use tamis::encode::OnnxEncoder;
 use tamis::eval::cascade::{Found, calibrate};
 use tamis::eval::report::points;
-use tamis::eval::{Plan, PreparedSet, RememberingEncoder, RememberingReader, System};
-use tamis::index::BlockVectors;
-use tamis::ingest::settings_for;
+use tamis::eval::{Plan, RememberingReader};
 use tamis::models::Cache;
 use tamis::rank::{Model, ReadingPolicy};
 use tamis::read::{LanguageReader, LazyReader};
@@ -16,7 +12,7 @@ use tamis::tokenize;
 
 use super::super::eval::MEMORY;
 use super::super::line;
-use super::{labelled, written};
+use super::{encoder, labelled, prepared, written};
 use crate::args::{CascadeArgs, Global, OutputFormat};
 use crate::connect::configuration;
 use crate::failure::{Failure, Result};
@@ -26,11 +22,9 @@ pub(crate) fn run(global: &Global, args: &CascadeArgs) -> Result {
     let usage = |e: tamis::error::Error| Failure::Usage(e.to_string());
     let (config, cache) = (configuration(global)?, Cache::from_environment()?);
     let sets = labelled(&args.labelled)?;
-    let folder = cache.root().join(MEMORY);
-    let encoder = Arc::new(OnnxEncoder::load(&config.encoder().map_err(usage)?, &cache, &Bar::default())?);
-    let encoder = RememberingEncoder::open(encoder, &folder)?;
+    let encoder = encoder(&config, &cache)?;
     let reader = LanguageReader::open(config.reader().map_err(usage)?, &cache, &Bar::default())?;
-    let reader = Arc::new(RememberingReader::open(Arc::new(reader), &folder)?);
+    let reader = Arc::new(RememberingReader::open(Arc::new(reader), &cache.root().join(MEMORY))?);
     let plan = Plan {
         systems: Vec::new(),
         budgets: args.budgets.clone(),
@@ -40,12 +34,7 @@ pub(crate) fn run(global: &Global, args: &CascadeArgs) -> Result {
         reader: Some(LazyReader::opened(reader.clone())),
         policy: ReadingPolicy::shipped(),
     };
-    let mut prepared = Vec::new();
-    for set in sets {
-        let settings = settings_for(&encoder, BlockVectors::Separate);
-        prepared.push(PreparedSet::new(set, &[System::Fast], &encoder, &settings, &Deadline::none(), &|_| ())?);
-    }
-    encoder.flush()?;
+    let prepared = sets.into_iter().map(|set| prepared(set, &encoder)).collect::<Result<Vec<_>>>()?;
     let found = calibrate(&prepared, &encoder, &plan, args.share, &|what| crate::say!("{what}"))?;
     reader.flush()?;
     let head = "# Made by `tamis calibrate cascade`.\n";

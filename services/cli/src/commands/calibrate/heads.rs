@@ -1,22 +1,15 @@
 //! `tamis calibrate heads`: which heads of the reader look answers up.
 
-use std::sync::Arc;
-
-use tamis::deadline::Deadline;
-use tamis::encode::OnnxEncoder;
 use tamis::eval::heads::{Calibrated, HeardSet, calibrate, listen};
 use tamis::eval::plot::heads as picture_of;
-use tamis::eval::{PreparedSet, RememberingEncoder, System};
-use tamis::index::BlockVectors;
-use tamis::ingest::settings_for;
 use tamis::models::Cache;
 use tamis::onnx::Head;
 use tamis::rank::Model;
 use tamis::read::{LanguageReader, Listen, ReaderSettings, Rows};
 
-use super::super::eval::{MEMORY, picture};
+use super::super::eval::picture;
 use super::super::line;
-use super::{labelled, written};
+use super::{encoder, labelled, prepared, written};
 use crate::args::{Global, HeadsArgs, OutputFormat};
 use crate::connect::configuration;
 use crate::failure::{Failure, Result};
@@ -30,8 +23,7 @@ pub(crate) fn run(global: &Global, args: &HeadsArgs) -> Result {
     let usage = |e: tamis::error::Error| Failure::Usage(e.to_string());
     let (config, cache) = (configuration(global)?, Cache::from_environment()?);
     let sets = labelled(&args.labelled)?;
-    let encoder = Arc::new(OnnxEncoder::load(&config.encoder().map_err(usage)?, &cache, &Bar::default())?);
-    let encoder = RememberingEncoder::open(encoder, &cache.root().join(MEMORY))?;
+    let encoder = encoder(&config, &cache)?;
     let listen_to = Listen::Layers(args.layers.unwrap_or(usize::MAX));
     let settings = ReaderSettings { listen: listen_to, ..config.reader().map_err(usage)? };
     let reader = LanguageReader::open(settings, &cache, &Bar::default())?;
@@ -40,9 +32,7 @@ pub(crate) fn run(global: &Global, args: &HeadsArgs) -> Result {
     for set in sets {
         let name = set.name.clone();
         let bar = progress::count(&format!("read {name}"), set.questions.len() as u64);
-        let settings = settings_for(&encoder, BlockVectors::Separate);
-        let prepared = PreparedSet::new(set, &[System::Fast], &encoder, &settings, &Deadline::none(), &|_| ())?;
-        encoder.flush()?;
+        let prepared = prepared(set, &encoder)?;
         let questions = listen(&prepared, &encoder, &reader, &model, args.read_passages, &|| bar.inc(1))?;
         bar.finish_and_clear();
         heard.push(HeardSet { name, questions });

@@ -4,11 +4,22 @@ mod cascade;
 mod heads;
 mod temperature;
 
-use tamis::eval::data::Set;
+use std::sync::Arc;
 
+use tamis::deadline::Deadline;
+use tamis::encode::OnnxEncoder;
+use tamis::eval::data::Set;
+use tamis::eval::{PreparedSet, RememberingEncoder, System};
+use tamis::index::BlockVectors;
+use tamis::ingest::settings_for;
+use tamis::models::Cache;
+use tamis_server::Config;
+
+use super::eval::MEMORY;
 use super::eval::sets::folders;
 use crate::args::{CalibrateCommand, Global, LabelledArgs};
 use crate::failure::{Failure, Result};
+use crate::progress::Bar;
 
 pub(crate) fn run(global: &Global, command: &CalibrateCommand) -> Result {
     match command {
@@ -32,6 +43,21 @@ fn labelled(args: &LabelledArgs) -> Result<Vec<Set>> {
         true => Err(Failure::Other("no set names gold documents: there is nothing to calibrate on".into())),
         false => Ok(sets),
     }
+}
+
+/// The encoder, with what it said before.
+fn encoder(config: &Config, cache: &Cache) -> Result<RememberingEncoder> {
+    let settings = config.encoder().map_err(|e| Failure::Usage(e.to_string()))?;
+    let encoder = Arc::new(OnnxEncoder::load(&settings, cache, &Bar::default())?);
+    Ok(RememberingEncoder::open(encoder, &cache.root().join(MEMORY))?)
+}
+
+/// A set, encoded as it is served.
+fn prepared(set: Set, encoder: &RememberingEncoder) -> Result<PreparedSet> {
+    let settings = settings_for(encoder, BlockVectors::Separate);
+    let prepared = PreparedSet::new(set, &[System::Fast], encoder, &settings, &Deadline::none(), &|_| ())?;
+    encoder.flush()?;
+    Ok(prepared)
 }
 
 fn written(path: &std::path::Path, text: &str) -> Result {
