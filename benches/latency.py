@@ -2,7 +2,8 @@
 
     python benches/latency.py TAMIS_BINARY PROTO_DIRECTORY [SEGMENTS]
 
-Starts a server on a scratch directory, ingests generated passages (one segment each), asks questions one after
+With TAMIS_READER_STATES_MIB=200 in the environment the reader keeps what it has computed of passages, which shows where the
+same twenty are asked again and again. Starts a server on a scratch directory, ingests generated passages (one segment each), asks questions one after
 the other, and prints percentiles with the stages. Needs grpcio and grpcio-tools.
 """
 
@@ -61,15 +62,15 @@ def main() -> None:
             vectors = collection_pb2.BLOCK_VECTORS_POOLED
             collections.CreateCollection(collection_pb2.CreateCollectionRequest(name="bench", block_vectors=vectors))
 
-            def requests():
-                yield ingest_pb2.IngestRequest(options=ingest_pb2.IngestOptions(collection="bench"))
+            def requests(collection: str, count: int):
+                yield ingest_pb2.IngestRequest(options=ingest_pb2.IngestOptions(collection=collection))
                 for n in range(count):
                     text = " ".join(sentence(rng) for _ in range(5))
                     document = common_pb2.Document(id=f"d{n}", title=rng.choice(WORDS).title(), text=text)
                     yield ingest_pb2.IngestRequest(document=document)
 
             start = time.perf_counter()
-            acks = list(ingest_pb2_grpc.IngestServiceStub(channel).Ingest(requests()))
+            acks = list(ingest_pb2_grpc.IngestServiceStub(channel).Ingest(requests("bench", count)))
             seconds = time.perf_counter() - start
             print(f"{len(acks)} documents, {sum(a.segments for a in acks)} segments in {seconds:.0f} s")
 
@@ -96,6 +97,9 @@ def main() -> None:
             measure("the same, precise", 40, lambda: precise)
             measure("the same, precise, 20 passages", 40, lambda: {**precise, "read_passages": 20})
             measure("the same, auto", 40, lambda: {"collection": "bench", "mode": context_pb2.MODE_AUTO})
+            list(ingest_pb2_grpc.IngestServiceStub(channel).Ingest(requests("hot", 20)))
+            hot = {"collection": "hot", "mode": context_pb2.MODE_PRECISE, "read_passages": 20}
+            measure("20 stored passages, asked again and again, precise", 40, lambda: hot)
             passages = lambda: {
                 "documents": [common_pb2.Document(text=" ".join(sentence(rng) for _ in range(6))) for _ in range(20)]
             }

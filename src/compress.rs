@@ -7,6 +7,7 @@ mod answer;
 mod candidates;
 mod long;
 mod must_keep;
+mod precompute;
 mod repeats;
 
 use std::sync::Arc;

@@ -74,15 +74,16 @@ impl GraphWriter {
 
     /// A graph input of 64-bit integers with named free dimensions.
     pub(super) fn input(&mut self, name: &str, dims: &[&str]) {
-        let dims = dims.iter().map(|d| tensor_shape_proto::dimension::Value::DimParam((*d).to_owned())).collect();
         self.graph.input.push(value_info(name, DataType::Int64, dims));
+    }
+
+    /// A graph input of floats; a dimension that is a number is fixed, any other free.
+    pub(super) fn float_input(&mut self, name: &str, dims: &[&str]) {
+        self.graph.input.push(value_info(name, DataType::Float, dims));
     }
 
     /// A graph output of floats; a dimension that is a number is fixed, any other free.
     pub(super) fn output(&mut self, name: &str, dims: &[&str]) {
-        use tensor_shape_proto::dimension::Value;
-        let dims =
-            dims.iter().map(|d| d.parse().map_or_else(|_| Value::DimParam((*d).to_owned()), Value::DimValue)).collect();
         self.graph.output.push(value_info(name, DataType::Float, dims));
     }
 
@@ -101,9 +102,11 @@ impl GraphWriter {
     }
 }
 
-fn value_info(name: &str, kind: DataType, dims: Vec<tensor_shape_proto::dimension::Value>) -> ValueInfoProto {
+fn value_info(name: &str, kind: DataType, dims: &[&str]) -> ValueInfoProto {
+    use tensor_shape_proto::dimension::Value;
     let dim = dims
-        .into_iter()
+        .iter()
+        .map(|d| d.parse().map_or_else(|_| Value::DimParam((*d).to_owned()), Value::DimValue))
         .map(|v| tensor_shape_proto::Dimension { value: Some(v), ..tensor_shape_proto::Dimension::default() })
         .collect();
     let tensor = type_proto::Tensor { elem_type: Some(kind as i32), shape: Some(TensorShapeProto { dim }) };

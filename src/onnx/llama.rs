@@ -5,7 +5,11 @@
 //! written: attention rows end at the last layer that is listened to, which needs its queries and keys alone.
 //!
 //! Inputs `input_ids`, `[1, sequence]`, and `first_row`, `[1]`, both int64: rows are those of the tokens from
-//! there on. Output `attention`, `[1, heads listened to, rows, sequence]`, or `logits`, `[1, rows, vocabulary]`.
+//! there on. Output `attention`, `[1, heads listened to, rows, all]`, or `logits`, `[1, rows, vocabulary]`.
+//!
+//! Where tokens may have been read before, their keys and values are a third input, `states`, `[parts, kv heads,
+//! before, head width]`: of every layer the turned keys and the values, of the last one the keys. Those of the tokens read
+//! now are a second output, `new_states`, in the same order; `all` is `before + sequence`, else `sequence`.
 
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +67,8 @@ impl From<Head> for [usize; 2] {
 pub enum Signal<'a> {
     /// Attention probabilities of these heads, in the order of their layers.
     Attention(&'a [Head]),
+    /// The same after tokens that were read before, with the states of those that are read now.
+    Continued(&'a [Head]),
     /// Logits of the next token.
     Logits,
 }
@@ -91,9 +97,13 @@ pub fn write_llama(
     signal: Signal<'_>,
     product: Product,
 ) -> Result<Vec<u8>> {
-    let mut writer = Llama { model, weights, shape, window, product, graph: GraphWriter::default() };
+    let mut writer = Llama { model, weights, shape, window, product, states: None, graph: GraphWriter::default() };
     match signal {
         Signal::Attention(heads) => writer.attention(heads)?,
+        Signal::Continued(heads) => {
+            writer.states = Some(Vec::new());
+            writer.attention(heads)?;
+        }
         Signal::Logits => writer.logits()?,
     }
     Ok(writer.graph.finish("llama"))
@@ -105,7 +115,15 @@ struct Llama<'a> {
     shape: &'a LlamaShape,
     window: usize,
     product: Product,
+    /// The new states so far, where tokens may have been read before.
+    states: Option<Vec<String>>,
     graph: GraphWriter,
+}
+
+/// How many parts the states have that are needed to listen to these heads.
+#[must_use]
+pub fn state_parts(heads: &[Head]) -> usize {
+    heads.iter().map(|h| 2 * h.layer + 1).max().unwrap_or_default()
 }
 
 /// Names of a layer's rotated queries, `[1, heads, sequence, width]`, and keys, `[1, kv heads, width, sequence]`.
@@ -126,7 +144,7 @@ impl Llama<'_> {
                 format!("({}, {}): the model has {layers} layers of {heads} heads", wrong.layer, wrong.head),
             ));
         }
-        let mut x = self.begin()?;
+        let mut x = self.begin(state_parts(heads))?;
         let mut rows = Vec::new();
         for n in 0..=last {
             let normed = self.norm(&x, &format!("blk.{n}.attn_norm"), &format!("l{n}.attention_norm"))?;
@@ -141,12 +159,17 @@ impl Llama<'_> {
         }
         let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
         self.graph.node("Concat", &rows, "attention", vec![int("axis", 1)]);
-        self.graph.output("attention", &["1", "heads", "rows", "sequence"]);
+        self.graph.output("attention", &["1", "heads", "rows", "all"]);
+        if let Some(states) = &self.states {
+            let states: Vec<&str> = states.iter().map(String::as_str).collect();
+            self.graph.node("Concat", &states, "new_states", vec![int("axis", 0)]);
+            self.graph.output("new_states", &["parts", "kv_heads", "sequence", "width"]);
+        }
         Ok(())
     }
 
     fn logits(&mut self) -> Result<()> {
-        let mut x = self.begin()?;
+        let mut x = self.begin(0)?;
         for n in 0..self.shape.layers {
             let normed = self.norm(&x, &format!("blk.{n}.attn_norm"), &format!("l{n}.attention_norm"))?;
             let asked = self.asked(n, &normed)?;
@@ -162,8 +185,8 @@ impl Llama<'_> {
         Ok(())
     }
 
-    /// Inputs, constants, and the embedded tokens.
-    fn begin(&mut self) -> Result<String> {
+    /// Inputs, constants, and the embedded tokens. `parts` are those of the states.
+    fn begin(&mut self, parts: usize) -> Result<String> {
         let s = self.shape;
         let (heads, kv, width) = (s.heads as i64, s.kv_heads as i64, s.head_width as i64);
         let g = &mut self.graph;
@@ -187,6 +210,15 @@ impl Llama<'_> {
         }
         g.floats("epsilon", &[], &[s.rms_epsilon]);
         g.node("Shape", &["input_ids"], "length", vec![int("start", 1), int("end", 2)]);
+        if self.states.is_some() {
+            g.float_input("states", &[&parts.to_string(), &kv.to_string(), "before", &width.to_string()]);
+            g.node("Shape", &["states"], "before", vec![int("start", 2), int("end", 3)]);
+            g.node("Add", &["before", "length"], "all", vec![]);
+            g.integers("each", &[parts], &vec![1; parts]);
+            let names: Vec<String> = (0..parts).map(|n| format!("state{n}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            g.nodes("Split", &["states", "each"], &names, vec![int("axis", 0)]);
+        }
         self.positions();
         let (dims, data) = self.weight("token_embd.weight")?;
         self.graph.floats("embeddings", &dims, &data);
@@ -209,14 +241,16 @@ impl Llama<'_> {
         g.floats("cosine_table", &[window, width], &cosines);
         g.floats("sine_table", &[window, width], &sines);
         g.floats("places", &[window], &places);
+        let (first, end) = if self.states.is_some() { ("before", "all") } else { ("zero", "length") };
         for (table, cut) in [("cosine_table", "cosines"), ("sine_table", "sines"), ("places", "here")] {
-            g.node("Slice", &[table, "zero", "length", "zero"], cut, vec![]);
+            g.node("Slice", &[table, first, end, "zero"], cut, vec![]);
         }
+        g.node("Slice", &["places", "zero", end, "zero"], "everywhere", vec![]);
         g.integers("second_axis", &[1], &[1]);
         g.floats("later", &[], &[LATER]);
         g.floats("nothing", &[], &[0.0]);
         g.node("Unsqueeze", &["here", "second_axis"], "rows_here", vec![]);
-        g.node("Greater", &["here", "rows_here"], "is_later", vec![]);
+        g.node("Greater", &["everywhere", "rows_here"], "is_later", vec![]);
         g.node("Where", &["is_later", "later", "nothing"], "mask", vec![]);
         let group = vec!["mask"; self.shape.heads / self.shape.kv_heads];
         g.node("Concat", &group, "group_mask", vec![int("axis", 0)]);
@@ -236,8 +270,20 @@ impl Llama<'_> {
         };
         let queries = split(g, &queries, "split_queries");
         let keys = split(g, &keys, "split_keys");
+        let keys = self.continued(&keys, 2 * n);
+        let g = &mut self.graph;
         let keys = g.node("Transpose", &[&keys], &format!("{keys}.across"), vec![ints("perm", &[0, 1, 3, 2])]);
         Ok(Asked { queries, keys })
+    }
+
+    /// Keys or values, `[1, kv heads, sequence, width]`, behind those that were read before.
+    fn continued(&mut self, new: &str, part: usize) -> String {
+        let Some(states) = &mut self.states else {
+            return new.to_owned();
+        };
+        states.push(new.to_owned());
+        let before = format!("state{part}");
+        self.graph.node("Concat", &[&before, new], &format!("{new}.all"), vec![int("axis", 2)])
     }
 
     /// Attention probabilities of some heads, for the rows asked for.
@@ -264,6 +310,8 @@ impl Llama<'_> {
         let g = &mut self.graph;
         let split = g.node("Reshape", &[&values, "split_keys"], &name("value.split"), vec![]);
         let values = g.node("Transpose", &[&split], &name("value.heads"), vec![ints("perm", &[0, 2, 1, 3])]);
+        let values = self.continued(&values, 2 * n + 1);
+        let g = &mut self.graph;
         let queries = g.node("Reshape", &[&asked.queries, "by_keys"], &name("query.by_keys"), vec![]);
         let scores = g.node("MatMul", &[&queries, &asked.keys], &name("scores"), vec![]);
         let masked = g.node("Add", &[&scores, "group_mask"], &name("masked"), vec![]);

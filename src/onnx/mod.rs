@@ -8,7 +8,7 @@ mod product;
 mod temperature;
 
 pub use bert::{BertShape, write_bert};
-pub use llama::{Head, LlamaShape, Signal, Weights, write_llama};
+pub use llama::{Head, LlamaShape, Signal, Weights, state_parts, write_llama};
 pub use product::Product;
 pub use temperature::set_temperature;
 

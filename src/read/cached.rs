@@ -72,6 +72,10 @@ impl Reader for CachedReader {
         self.inner.tokens(text)
     }
 
+    fn prepare(&self, passage: &Reading<'_>, deadline: &Deadline) -> Result<bool> {
+        self.inner.prepare(passage, deadline)
+    }
+
     fn attention(&self, reading: &Reading<'_>, rows: Rows, deadline: &Deadline) -> Result<Attention> {
         let key = reading.hash(&format!("{rows:?}"));
         if let Some(Heard::Attention(known)) = self.heard.get(&key) {

@@ -1,75 +1,33 @@
 //! A LLaMA-like language model as reader, on the encoder's ONNX Runtime.
 
+mod pace;
+mod prompt;
+mod settings;
+
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
-use ort::session::Session;
+use ort::session::{Session, SessionOutputs};
 use ort::value::Tensor;
 
+use self::pace::Pace;
+use self::prompt::{AFTER_QUESTION, BEFORE_QUESTION, Prompt};
+pub use self::settings::{Listen, ReaderSettings};
 use super::gguf::Gguf;
-use super::tokens::{Token, Tokens};
-use super::{Attention, Certainty, HeadTable, Of, Reader, Reading, Rows};
+use super::states::{Key, State, StateSettings, States};
+use super::tokens::Tokens;
+use super::{Attention, Certainty, Of, Reader, Reading, Rows};
 use crate::deadline::Deadline;
 use crate::encode::{Fingerprint, Precision, Priority};
 use crate::error::{Error, Result};
 use crate::models::{self, Cache, Progress, catalog};
-use crate::onnx::{Head, LlamaShape, Product, Signal, write_llama};
+use crate::onnx::{Head, LlamaShape, Product, Signal, state_parts, write_llama};
 use crate::runtime::{Pool, Runtime};
 
-/// What stands around a passage and its question: with the bare question the heads say nothing, with a chat's
-/// template no more than with this.
-const BEFORE_QUESTION: &str = "\n\nQuestion: ";
-const AFTER_QUESTION: &str = "\nAnswer:";
-/// Longest pass, unless the settings say otherwise.
-const WINDOW: usize = 2048;
-/// Most sessions, unless the settings say otherwise: each has its own copy of the weights.
-const MAX_SESSIONS: usize = 4;
 /// Largest network: its weights as floats must fit into one graph.
 const MAX_PARAMETERS: u64 = 500_000_000;
-
-/// Which model, and how it is run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReaderSettings {
-    /// A GGUF of LLaMA's architecture; without it, SmolLM2-135M-Instruct is provisioned.
-    pub model: Option<PathBuf>,
-    /// A `tokenizer.json` to use in place of the file's own tokenizer.
-    pub tokenizer: Option<PathBuf>,
-    /// Arithmetic.
-    pub precision: Precision,
-    /// Heads to listen to.
-    pub listen: Listen,
-    /// Most tokens of one pass.
-    pub window: usize,
-    /// Sessions, each on one thread.
-    pub sessions: usize,
-}
-
-/// Which heads are listened to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Listen {
-    /// Those of a table made by `tamis calibrate heads`; without one, that of the default model.
-    Table(Option<HeadTable>),
-    /// These.
-    Heads(Vec<Head>, Rows),
-    /// All of the first so many layers; all layers where there are fewer.
-    Layers(usize),
-}
-
-impl Default for ReaderSettings {
-    fn default() -> Self {
-        Self {
-            model: None,
-            tokenizer: None,
-            precision: Precision::Auto,
-            listen: Listen::Table(None),
-            window: WINDOW,
-            sessions: std::thread::available_parallelism().map_or(1, usize::from).min(MAX_SESSIONS),
-        }
-    }
-}
 
 /// The reader. Its two networks, one for each signal, are written when they are first asked for.
 pub struct LanguageReader {
@@ -85,8 +43,9 @@ pub struct LanguageReader {
     runtime: Runtime,
     attention: OnceLock<Pool<Session>>,
     certainty: OnceLock<Pool<Session>>,
-    /// Nanoseconds that a token of the last passes took, for each network; 0 before the first.
-    pace: [AtomicU64; 2],
+    states: Option<States>,
+    /// Of passes for attention, of those that begin behind what was read before, and for certainty.
+    paces: [Pace; 3],
     loading: std::sync::Mutex<()>,
 }
 
@@ -119,17 +78,20 @@ impl LanguageReader {
         let tokens = Tokens::of(&gguf, settings.tokenizer.as_deref(), shape.vocabulary)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let model = format!("{name}:{}", &weights[..16]);
-        let (mut heads, rows) = heads(&settings.listen, &model, &shape)?;
+        let (mut heads, rows) = settings.listen.heads(&model, &shape)?;
         heads.sort_unstable();
         heads.dedup();
         let precision = settings.precision.resolve();
         let runtime = Runtime::load(precision, cache, progress)?;
         let tokenizer = settings.tokenizer.as_deref().map_or(Ok(String::new()), blake3_of)?;
         let meaning = format!(
-            "v1|{weights}|{tokenizer}|{precision}|{BEFORE_QUESTION}|{AFTER_QUESTION}|{heads:?}|{}",
-            settings.window
+            "v1|{weights}|{tokenizer}|{precision}|{BEFORE_QUESTION}|{AFTER_QUESTION}|{heads:?}|{}{}",
+            settings.window,
+            // States are rounded.
+            if settings.states == StateSettings::default() { "" } else { "|states" }
         );
         let digest = blake3::hash(meaning.as_bytes()).to_hex();
+        let states = States::open(&settings.states)?;
         let fingerprint = Fingerprint(format!("{name}:{precision}:{}", &digest[..16]));
         Ok(Self {
             fingerprint,
@@ -144,7 +106,8 @@ impl LanguageReader {
             runtime,
             attention: OnceLock::new(),
             certainty: OnceLock::new(),
-            pace: [AtomicU64::new(0), AtomicU64::new(0)],
+            states,
+            paces: Default::default(),
             loading: std::sync::Mutex::new(()),
         })
     }
@@ -172,7 +135,14 @@ impl LanguageReader {
     /// # Errors
     /// As for [`Self::open`], and the runtime's.
     pub fn warm_up(&self) -> Result<()> {
-        self.sessions(&self.attention, Signal::Attention(&self.heads)).map(|_| ())
+        self.listening().map(|_| ())
+    }
+
+    /// The sessions for attention.
+    fn listening(&self) -> Result<&Pool<Session>> {
+        let heads = &self.heads;
+        let signal = if self.states.is_some() { Signal::Continued(heads) } else { Signal::Attention(heads) };
+        self.sessions(&self.attention, signal)
     }
 
     /// The sessions for a signal, opened when they are first asked for.
@@ -191,61 +161,80 @@ impl LanguageReader {
         Ok(slot.get_or_init(|| Pool::new(sessions)))
     }
 
-    /// The tokens of a reading, and where its passage's and its question's are.
-    fn prompt(&self, reading: &Reading<'_>) -> Result<Read> {
-        let before = if reading.title.is_empty() { String::new() } else { format!("{}\n", reading.title) };
-        let text = format!("{before}{}{BEFORE_QUESTION}{}{AFTER_QUESTION}", reading.text, reading.question);
-        let passage = before.len()..before.len() + reading.text.len();
-        let tokens = self.tokens.read(&text)?;
-        let inside = |token: &Token| token.bytes.start < passage.end && token.bytes.end > passage.start;
-        let first = tokens.iter().position(inside).unwrap_or(0);
-        let end = tokens.iter().rposition(inside).map_or(first, |n| n + 1);
-        let asked_at = passage.end + BEFORE_QUESTION.len();
-        let question = tokens.iter().position(|t| t.bytes.end > asked_at).unwrap_or(tokens.len().saturating_sub(1));
-        let answer =
-            tokens.iter().position(|t| t.bytes.end > asked_at + reading.question.len()).unwrap_or(tokens.len());
-        // A token that reaches out of the passage counts with what it has inside.
-        let bytes = |t: &Token| {
-            let within = |at: usize| at.clamp(passage.start, passage.end) - passage.start;
-            within(t.bytes.start)..within(t.bytes.end)
-        };
-        let places = tokens[first..end].iter().map(bytes).collect();
-        Ok(Read { ids: tokens.iter().map(|t| t.id).collect(), passage: first..end, places, question: question..answer })
-    }
-
     /// Runs a network; a pass that would end behind the deadline, as far as the last ones tell, is not begun.
-    fn run(
+    fn run<R>(
         &self,
-        (sessions, pace): (&Pool<Session>, &AtomicU64),
-        read: &Read,
-        first_row: usize,
+        (sessions, pace): (&Pool<Session>, &Pace),
+        pass: Pass<'_>,
         deadline: &Deadline,
-    ) -> Result<Vec<f32>> {
-        let failed = |e: ort::Error| Error::Reader(e.to_string());
-        let tokens = read.ids.len() as u64;
+        heard: impl FnOnce(&SessionOutputs<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let tokens = pass.ids.len();
+        let ids = Tensor::from_array(([1, tokens], pass.ids.to_vec())).map_err(failed)?;
+        let row = Tensor::from_array(([1], vec![pass.first_row as i64])).map_err(failed)?;
+        let mut inputs = ort::inputs!["input_ids" => ids, "first_row" => row];
+        if let Some((before, states)) = pass.before {
+            let dims = [state_parts(&self.heads), self.shape.kv_heads, before, self.shape.head_width];
+            let states = Tensor::from_array((dims, states)).map_err(failed)?;
+            inputs.push(("states".into(), states.into()));
+        }
         sessions.with(Priority::Ingest, |session| {
             deadline.check("read")?;
-            let per_token = pace.load(Ordering::Relaxed);
-            if deadline.remaining().is_some_and(|left| left < Duration::from_nanos(per_token.saturating_mul(tokens))) {
-                return Err(Error::DeadlineExceeded { stage: "read" });
-            }
+            pace.allows(tokens, deadline)?;
             let began = Instant::now();
-            let ids = Tensor::from_array(([1, read.ids.len()], read.ids.clone())).map_err(failed)?;
-            let row = Tensor::from_array(([1], vec![first_row as i64])).map_err(failed)?;
-            let outputs = session.run(ort::inputs!["input_ids" => ids, "first_row" => row]).map_err(failed)?;
-            let (_, values) = outputs[0].try_extract_tensor::<f32>().map_err(failed)?;
-            if values.iter().any(|v| !v.is_finite()) {
-                return Err(Error::Reader("the network gave values that are no numbers".into()));
-            }
-            let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX) / tokens.max(1);
-            pace.store(if per_token == 0 { took } else { (3 * per_token + took) / 4 }, Ordering::Relaxed);
-            Ok(values.to_vec())
+            let outputs = session.run(inputs).map_err(failed)?;
+            pace.took(tokens, began.elapsed());
+            heard(&outputs)
         })
     }
 
-    fn checked(&self, reading: &Reading<'_>, deadline: &Deadline) -> Result<Read> {
+    /// Attention of tokens whose first `kept` have states: read now where they are not known. The result is the same
+    /// either way. Also how many tokens were read.
+    fn continued(
+        &self,
+        states: &States,
+        ids: &[i64],
+        kept: usize,
+        first_row: usize,
+        deadline: &Deadline,
+    ) -> Result<(Vec<f32>, usize)> {
+        let (state, read) = self.state(states, &ids[..kept], deadline)?;
+        let pass = Pass { ids: &ids[kept..], first_row: first_row - kept, before: Some((kept, state.floats())) };
+        let values = self.run((self.listening()?, &self.paces[1]), pass, deadline, |outputs| finite(&outputs[0]))?;
+        Ok((values, read + ids.len() - kept))
+    }
+
+    /// The states of tokens, and how many of them had to be read.
+    fn state(&self, states: &States, ids: &[i64], deadline: &Deadline) -> Result<(Arc<State>, usize)> {
+        let key = self.key(ids);
+        if let Some(state) = states.get(&key) {
+            return Ok((state, 0));
+        }
+        let state = Arc::new(self.new_state(ids, deadline)?);
+        if let Err(e) = states.put(key, state.clone()) {
+            tracing::warn!("states are not kept: {e}");
+        }
+        Ok((state, ids.len()))
+    }
+
+    fn new_state(&self, ids: &[i64], deadline: &Deadline) -> Result<State> {
+        let pass = Pass { ids, first_row: ids.len().saturating_sub(1), before: Some((0, Vec::new())) };
+        self.run((self.listening()?, &self.paces[0]), pass, deadline, |outputs| {
+            finite(&outputs[1]).map(|values| State::of(&values, self.shape.head_width))
+        })
+    }
+
+    fn key(&self, ids: &[i64]) -> Key {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.fingerprint.0.as_bytes());
+        ids.iter().for_each(|id| _ = hasher.update(&id.to_le_bytes()));
+        let hash = hasher.finalize();
+        std::array::from_fn(|n| hash.as_bytes()[n])
+    }
+
+    fn checked(&self, reading: &Reading<'_>, deadline: &Deadline) -> Result<Prompt> {
         deadline.check("read")?;
-        let read = self.prompt(reading)?;
+        let read = Prompt::of(reading, &self.tokens)?;
         let (limit, actual) = (self.settings.window as u64, read.ids.len() as u64);
         if actual > limit {
             return Err(Error::LimitExceeded { field: "reader.window", limit, actual });
@@ -254,15 +243,25 @@ impl LanguageReader {
     }
 }
 
-/// Tokens of a reading.
-struct Read {
-    ids: Vec<i64>,
-    /// Which are the passage's.
-    passage: Range<usize>,
-    /// Their bytes in it.
-    places: Vec<Range<usize>>,
-    /// Which are the question's.
-    question: Range<usize>,
+/// What one run of a network gets.
+struct Pass<'a> {
+    ids: &'a [i64],
+    first_row: usize,
+    /// How many tokens were read before, and their states; `None` for a network that can't continue.
+    before: Option<(usize, Vec<f32>)>,
+}
+
+fn failed(e: ort::Error) -> Error {
+    Error::Reader(e.to_string())
+}
+
+/// The values of an output.
+fn finite(output: &ort::value::DynValue) -> Result<Vec<f32>> {
+    let (_, values) = output.try_extract_tensor::<f32>().map_err(failed)?;
+    if values.iter().any(|v| !v.is_finite()) {
+        return Err(Error::Reader("the network gave values that are no numbers".into()));
+    }
+    Ok(values.to_vec())
 }
 
 impl Reader for LanguageReader {
@@ -283,22 +282,47 @@ impl Reader for LanguageReader {
     }
 
     fn count_tokens(&self, reading: &Reading<'_>) -> Result<usize> {
-        self.prompt(reading).map(|read| read.ids.len())
+        Prompt::of(reading, &self.tokens).map(|read| read.ids.len())
     }
 
     fn tokens(&self, text: &str) -> Result<Vec<Range<usize>>> {
         Ok(self.tokens.read(text)?.into_iter().map(|token| token.bytes).collect())
     }
 
+    fn prepare(&self, passage: &Reading<'_>, deadline: &Deadline) -> Result<bool> {
+        let Some(states) = &self.states else { return Ok(false) };
+        let read = match self.checked(passage, deadline) {
+            Err(Error::LimitExceeded { .. }) => return Ok(false),
+            read => read?,
+        };
+        let ids = &read.ids[..read.passage.end];
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        let key = self.key(ids);
+        if !states.has(&key)? {
+            states.put(key, Arc::new(self.new_state(ids, deadline)?))?;
+        }
+        Ok(true)
+    }
+
     fn attention(&self, reading: &Reading<'_>, rows: Rows, deadline: &Deadline) -> Result<Attention> {
         let read = self.checked(reading, deadline)?;
-        let sessions = self.sessions(&self.attention, Signal::Attention(&self.heads))?;
         let length = read.ids.len();
         let first_row = match rows {
             Rows::Last => length - 1,
             Rows::Question | Rows::Mean => read.question.start,
         };
-        let mut values = self.run((sessions, &self.pace[0]), &read, first_row, deadline)?;
+        let kept = read.passage.end.min(first_row);
+        let (mut values, tokens) = match &self.states {
+            Some(states) if kept > 0 => self.continued(states, &read.ids, kept, first_row, deadline)?,
+            states => {
+                let before = states.as_ref().map(|_| (0, Vec::new()));
+                let pass = Pass { ids: &read.ids, first_row, before };
+                let run = (self.listening()?, &self.paces[0]);
+                (self.run(run, pass, deadline, |outputs| finite(&outputs[0]))?, length)
+            }
+        };
         let mut count = length - first_row;
         if rows == Rows::Mean {
             (values, count) = (means(&values, length, count), 1);
@@ -307,7 +331,7 @@ impl Reader for LanguageReader {
         let shares = values.chunks_exact(length).flat_map(|row| &row[read.passage.clone()]).copied().collect();
         let to_question = values.chunks_exact(length).map(|row| row[read.question.clone()].iter().sum()).collect();
         let (before, heads) = (read.passage.start, self.heads.clone());
-        Ok(Attention { tokens: read.places, before, heads, shares, to_question, rows: count, read: length })
+        Ok(Attention { tokens: read.places, before, heads, shares, to_question, rows: count, read: tokens })
     }
 
     fn certainty(&self, reading: &Reading<'_>, of: Of, deadline: &Deadline) -> Result<Certainty> {
@@ -319,7 +343,8 @@ impl Reader for LanguageReader {
             Of::Question => read.question.start.saturating_sub(1),
             Of::Passage => read.passage.start.saturating_sub(1).min(read.question.start.saturating_sub(1)),
         };
-        let logits = self.run((sessions, &self.pace[1]), &read, first_row, deadline)?;
+        let pass = Pass { ids: &read.ids, first_row, before: None };
+        let logits = self.run((sessions, &self.paces[2]), pass, deadline, |outputs| finite(&outputs[0]))?;
         let rows: Vec<&[f32]> = logits.chunks_exact(self.shape.vocabulary).collect();
         let unlikely = |n: usize| {
             // Rows that were not asked for tell nothing.
@@ -345,28 +370,6 @@ fn means(values: &[f32], length: usize, rows: usize) -> Vec<f32> {
         sums
     };
     values.chunks_exact(length * rows).flat_map(of_head).collect()
-}
-
-/// The heads that settings name, for this model.
-fn heads(listen: &Listen, model: &str, shape: &LlamaShape) -> Result<(Vec<Head>, Rows)> {
-    match listen {
-        Listen::Heads(heads, rows) => Ok((heads.clone(), *rows)),
-        Listen::Layers(layers) => {
-            let all =
-                (0..(*layers).min(shape.layers)).flat_map(|layer| (0..shape.heads).map(move |head| [layer, head]));
-            Ok((all.map(Head::from).collect(), Rows::Mean))
-        }
-        Listen::Table(table) => {
-            let table = table.clone().unwrap_or_else(HeadTable::shipped);
-            if table.model != model {
-                let made_for = table.model;
-                let reason =
-                    format!("are of {made_for}, and the model is {model}: run `tamis calibrate heads` for this one");
-                return Err(Error::invalid("reader.heads", reason));
-            }
-            Ok((table.heads, table.rows))
-        }
-    }
 }
 
 fn log_sum_exp(logits: &[f32]) -> f64 {

@@ -13,6 +13,7 @@ mod language;
 mod lazy;
 mod parts;
 mod picture;
+mod states;
 mod tokens;
 
 use std::ops::Range;
@@ -26,6 +27,7 @@ pub use lazy::LazyReader;
 pub use parts::parts;
 pub use picture::{Shaded, html, shaded, svg};
 use serde::{Deserialize, Serialize};
+pub use states::StateSettings;
 
 use crate::deadline::Deadline;
 use crate::encode::Fingerprint;
@@ -152,6 +154,15 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// [`crate::error::Error::Reader`] where the tokenizer refuses the text.
     fn tokens(&self, text: &str) -> Result<Vec<Range<usize>>>;
+
+    /// Keeps of a passage what does not depend on the question, which is left out. Whether something is kept: not by
+    /// readers that keep nothing, and not of passages that are longer than the window.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Reader`], [`crate::error::Error::Store`], the deadline's.
+    fn prepare(&self, _passage: &Reading<'_>, _deadline: &Deadline) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Where its attention goes.
     ///

@@ -246,3 +246,28 @@ fn a_passage_is_read_and_drawn() {
     assert!(wrong.contains(".html"), "{wrong}");
     assert!(support::fail(d, &["read", "-q", "x", "nothing.txt"]).1.contains("nothing.txt"));
 }
+
+#[test]
+fn passages_are_read_before_anybody_asks() {
+    let directory = tempfile::tempdir().unwrap();
+    let d = directory.path();
+    std::fs::create_dir(d.join("notes")).unwrap();
+    for note in notes() {
+        std::fs::write(d.join("notes").join(format!("{}.txt", note.id)), note.text).unwrap();
+    }
+    let ingest = ["ingest", "notes", "--precompute", "reader"];
+    let told = support::fail(d, &[&ingest[..], &["--data-dir", "none"]].concat()).1;
+    assert!(told.contains("reader_states_disk_mib"), "{told}");
+    let kept = ["--data-dir", "kept", "--reader-states-disk-mib", "200"];
+    let summary = support::json(d, &[&ingest[..], &kept, &["--format", "json"]].concat());
+    assert_eq!((&summary["precomputed"], &summary["new"]), (&summary["segments"], &21.into()), "{summary}");
+    let question = ["compress", "--query", "who repairs the broken machines", "--budget", "80", "--mode", "precise"];
+    let ask = |store: &[&str]| support::json(d, &[&question[..], store, &["--format", "json"]].concat());
+    let before = ask(&kept);
+    // The same passages, read with the question.
+    support::succeed(d, &["ingest", "notes", "--data-dir", "fresh"]);
+    let fresh = ask(&["--data-dir", "fresh", "--reader-states-mib", "200"]);
+    let [read, all] = [&before, &fresh].map(|a| a["stats"]["read"]["tokens"].as_u64().unwrap());
+    assert!(4 * read < all, "{read} of {all} tokens");
+    assert_eq!(before["text"], fresh["text"]);
+}

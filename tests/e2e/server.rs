@@ -72,7 +72,8 @@ async fn documents_in_chunks_and_protocol_errors() {
     let server = Server::start();
     let text = "Größe zählt. 東京都は大きい。".repeat(50);
     let begin = |id: &str| Part::Begin(Document { id: id.into(), ..Document::default() });
-    let mut parts = vec![Part::Options(IngestOptions { collection: "chunks".into() }), begin("whole")];
+    let mut parts =
+        vec![Part::Options(IngestOptions { collection: "chunks".into(), ..IngestOptions::default() }), begin("whole")];
     // Chunks of 7 bytes end inside characters.
     parts.extend(text.as_bytes().chunks(7).map(|c| Part::Chunk(c.to_vec())));
     parts.extend([
@@ -269,7 +270,10 @@ async fn overload_is_a_typed_error() {
 async fn a_client_that_goes_away_loses_nothing_it_finished() {
     let server = Server::start();
     let (sender, receiver) = tokio::sync::mpsc::channel(16);
-    sender.send(part(Part::Options(IngestOptions { collection: "gone".into() }))).await.unwrap();
+    sender
+        .send(part(Part::Options(IngestOptions { collection: "gone".into(), ..IngestOptions::default() })))
+        .await
+        .unwrap();
     sender.send(part(Part::Document(document("done", "This one is complete.")))).await.unwrap();
     sender.send(part(Part::Begin(document("half", "")))).await.unwrap();
     sender.send(part(Part::Chunk(b"never ended".to_vec()))).await.unwrap();
@@ -288,7 +292,10 @@ async fn stopping_finishes_what_was_taken() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = Server::start_on(directory.path(), &[]);
     let (sender, receiver) = tokio::sync::mpsc::channel(2048);
-    sender.send(part(Part::Options(IngestOptions { collection: "stop".into() }))).await.unwrap();
+    sender
+        .send(part(Part::Options(IngestOptions { collection: "stop".into(), ..IngestOptions::default() })))
+        .await
+        .unwrap();
     for n in 0..200 {
         sender.send(part(Part::Document(document(&format!("d{n}"), &format!("Text number {n}."))))).await.unwrap();
     }

@@ -131,7 +131,7 @@ pub fn part(part: Part) -> IngestRequest {
 
 /// An ingest stream of whole documents.
 pub fn requests(collection: &str, documents: Vec<Document>) -> impl tokio_stream::Stream<Item = IngestRequest> + use<> {
-    let options = Part::Options(IngestOptions { collection: collection.into() });
+    let options = Part::Options(IngestOptions { collection: collection.into(), ..IngestOptions::default() });
     let parts = std::iter::once(options).chain(documents.into_iter().map(Part::Document)).map(part);
     tokio_stream::iter(parts.collect::<Vec<_>>())
 }

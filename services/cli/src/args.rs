@@ -62,6 +62,12 @@ pub(crate) struct ReaderFlags {
     /// Which of its heads are listened to, as `tamis calibrate heads` wrote it
     #[arg(long, global = true, value_name = "FILE.toml")]
     pub(crate) reader_heads: Option<PathBuf>,
+    /// Memory for keys and values of passages, about 1.2 MiB each: another question to them costs its own tokens only
+    #[arg(long, global = true, value_name = "MIB")]
+    pub(crate) reader_states_mib: Option<usize>,
+    /// The same in a file of the data directory, which outlives the process
+    #[arg(long, global = true, value_name = "MIB")]
+    pub(crate) reader_states_disk_mib: Option<usize>,
 }
 
 /// The encoder, for services in this process.
@@ -150,6 +156,17 @@ pub(crate) struct IngestArgs {
     /// Say what would be sent, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Read every passage now, so that the first question to it costs no more than the second (needs
+    /// --reader-states-disk-mib, then as well as later)
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub(crate) precompute: Option<Precompute>,
+}
+
+/// What is computed before anybody asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Precompute {
+    /// Keys and values of the reader.
+    Reader,
 }
 
 #[derive(Args, Debug)]

@@ -129,6 +129,12 @@ pub(crate) fn configuration(global: &Global) -> Result<Config> {
     if let Some(heads) = &global.reader.reader_heads {
         config.reader_heads = Some(heads.clone());
     }
+    if let Some(mib) = global.reader.reader_states_mib {
+        config.reader_states_mib = mib;
+    }
+    if let Some(mib) = global.reader.reader_states_disk_mib {
+        config.reader_states_disk_mib = mib;
+    }
     config.encoder().map_err(|e| Failure::Usage(e.to_string()))?;
     Ok(config)
 }

@@ -36,6 +36,8 @@ pub struct App {
     pub(crate) documents: Work,
     pub(crate) default_timeout: Duration,
     pub(crate) max_message_bytes: usize,
+    /// Whether the reader keeps anything of passages.
+    pub(crate) keeps_states: bool,
     pub(crate) stopping: CancellationToken,
     tokenizers: Arc<Tokenizers>,
 }
@@ -83,6 +85,7 @@ impl App {
             documents: documents.map_err(Error::io("threads"))?,
             default_timeout: Duration::from_secs(config.default_timeout_s.max(1)),
             max_message_bytes: config.max_message_bytes,
+            keeps_states: config.reader != "off" && config.reader_states_mib + config.reader_states_disk_mib > 0,
             stopping: CancellationToken::new(),
             tokenizers: Arc::new(Tokenizers {
                 directory: config.tokenizer_dir.clone(),

@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tamis::encode::{EncoderSettings, ModelChoice};
-use tamis::read::{HeadTable, Listen, ReaderSettings};
+use tamis::read::{HeadTable, Listen, ReaderSettings, StateSettings};
+
+const MIB: usize = 1024 * 1024;
+/// Keys and values of passages, in the data directory.
+const READER_STATES: &str = "reader-states.redb";
 
 /// Every setting of the server, flat; a file's keys and `TAMIS_` variables have these names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,6 +63,11 @@ pub struct Config {
     pub reader_sessions: usize,
     /// What the reader heard is kept in so many MiB, so that the same passage is not read twice for one question.
     pub reader_cache_mib: usize,
+    /// Passages' keys and values are kept in so many MiB of memory (about 1.2 MiB each), so that another question to
+    /// the same passage costs its own tokens only; 0 keeps none.
+    pub reader_states_mib: usize,
+    /// The same in a file of the data directory, which outlives the process; 0 keeps none.
+    pub reader_states_disk_mib: usize,
     /// Questions that are read for at once; 0: one per core.
     pub read_threads: usize,
     /// Questions that may wait to be read for; more are refused with RESOURCE_EXHAUSTED.
@@ -92,6 +101,8 @@ impl Default for Config {
             reader_window: 2048,
             reader_sessions: 0,
             reader_cache_mib: 64,
+            reader_states_mib: 0,
+            reader_states_disk_mib: 0,
             read_threads: 0,
             read_queue: 64,
         }
@@ -198,6 +209,12 @@ impl Config {
             sessions: match self.reader_sessions {
                 0 => ReaderSettings::default().sessions,
                 asked => asked,
+            },
+            states: StateSettings {
+                memory: self.reader_states_mib.saturating_mul(MIB),
+                disk: (self.reader_states_disk_mib > 0).then(|| {
+                    (self.data_dir.join(READER_STATES), (self.reader_states_disk_mib as u64).saturating_mul(MIB as u64))
+                }),
             },
         })
     }

@@ -64,6 +64,10 @@ impl Reader for RememberingReader {
         self.inner.tokens(text)
     }
 
+    fn prepare(&self, passage: &Reading<'_>, deadline: &Deadline) -> Result<bool> {
+        self.inner.prepare(passage, deadline)
+    }
+
     fn attention(&self, reading: &Reading<'_>, rows: Rows, deadline: &Deadline) -> Result<Attention> {
         if rows == Rows::Question {
             return self.inner.attention(reading, rows, deadline);

@@ -98,7 +98,7 @@ async fn answer_all(
 ) -> Result {
     let bar = progress::bytes("encode", documents.iter().map(|d| d.text.len() as u64).sum());
     let sizes: Vec<u64> = documents.iter().map(|d| d.text.len() as u64).collect();
-    let options = Part::Options(IngestOptions { collection: collection.to_owned() });
+    let options = Part::Options(IngestOptions { collection: collection.to_owned(), ..IngestOptions::default() });
     let parts = std::iter::once(options).chain(documents.into_iter().map(Part::Document));
     let requests = tokio_stream::iter(parts.map(|part| IngestRequest { part: Some(part) }).collect::<Vec<_>>());
     let mut acknowledgements = connection.documents().ingest(requests).await?.into_inner();

@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::files::{self, Found};
 use super::line;
-use crate::args::{Global, IngestArgs, OutputFormat};
+use crate::args::{Global, IngestArgs, OutputFormat, Precompute};
 use crate::connect::{Connection, Store};
 use crate::failure::{Failure, Result};
 use crate::filter;
@@ -37,12 +37,15 @@ struct Summary {
     bytes: u64,
     blocks: u64,
     segments: u64,
+    /// Segments that the reader has read; `None` where that was not asked for.
+    precomputed: Option<u64>,
 }
 
 pub(crate) async fn run(global: &Global, args: IngestArgs) -> Result {
     let metadata = args.metadata.iter().map(|m| filter::pair("--meta", m)).collect::<Result<BTreeMap<_, _>>>()?;
     let (stdin, paths): (Vec<String>, Vec<String>) = args.paths.iter().cloned().partition(|p| p == "-");
-    let mut summary = Summary::default();
+    let precomputed = args.precompute.map(|_| 0);
+    let mut summary = Summary { precomputed, ..Summary::default() };
     let mut found: Vec<(PathBuf, u64)> = Vec::new();
     for file in files::find(&paths, args.no_ignore)? {
         match file {
@@ -65,7 +68,8 @@ pub(crate) async fn run(global: &Global, args: IngestArgs) -> Result {
         skipped: Vec::new(),
         failed: Vec::new(),
     };
-    let options = IngestOptions { collection: global.collection.clone() };
+    let precompute_reader = args.precompute == Some(Precompute::Reader);
+    let options = IngestOptions { collection: global.collection.clone(), precompute_reader };
     let sending =
         tokio::spawn(sender.send_all(options, found, stdin.first().map(|_| args.id.clone()), args.input_jsonl));
     let mut client = connection.documents();
@@ -261,6 +265,7 @@ impl Summary {
         *self.counts.entry(name).or_default() += 1;
         self.blocks += u64::from(response.blocks);
         self.segments += u64::from(response.segments);
+        self.precomputed = self.precomputed.map(|sum| sum + u64::from(response.precomputed));
     }
 
     fn count(&self, name: &str) -> u64 {
@@ -276,7 +281,7 @@ impl Summary {
                 &json!({
                     "new": self.count("new"), "changed": self.count("changed"), "unchanged": self.count("unchanged"),
                     "metadata_updated": self.count("metadata"), "blocks": self.blocks, "segments": self.segments,
-                    "bytes": self.bytes, "seconds": seconds,
+                    "bytes": self.bytes, "seconds": seconds, "precomputed": self.precomputed,
                     "skipped": reasons(&self.skipped), "failed": reasons(&self.failed),
                 })
                 .to_string(),
@@ -293,6 +298,9 @@ impl Summary {
             self.segments,
             self.bytes as f64 / 1e3,
         ))?;
+        if let Some(precomputed) = self.precomputed {
+            line(&format!("the reader has read {precomputed} of {} segments", self.segments))?;
+        }
         for (what, list) in [("skipped", &self.skipped), ("failed", &self.failed)] {
             for (id, reason) in list.iter().take(MAX_SHOWN) {
                 line(&format!("  {what} {id}: {reason}"))?;

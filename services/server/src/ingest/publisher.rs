@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use tamis::deadline::Deadline;
 use tamis::error::Error;
-use tamis::index::Scope;
+use tamis::index::{DocumentHead, Scope};
 use tamis::ingest::{Outcome, Staged};
 use tokio::sync::mpsc;
 
@@ -20,10 +21,17 @@ const MAX_WAIT: Duration = Duration::from_millis(200);
 /// How long a stopping server waits for a client to read.
 pub(super) const MAX_STALL: Duration = Duration::from_secs(5);
 
+/// Where a stream's documents go.
+pub(super) struct Target {
+    pub(super) scope: Scope,
+    /// Whether the reader reads them at once.
+    pub(super) precompute: bool,
+}
+
 /// Runs until the reader is gone and everything it took is acknowledged.
 pub(super) async fn publish(
     app: App,
-    scope: Scope,
+    target: Target,
     mut taken: mpsc::Receiver<InFlight>,
     ids: Ids,
     acknowledge: Acknowledge,
@@ -38,7 +46,7 @@ pub(super) async fn publish(
                 Err(_) => break,
             }
         }
-        for response in publish_batch(&app, &scope, batch).await {
+        for response in publish_batch(&app, &target, batch).await {
             ids.release(&response.document_id);
             // A client that is gone does not get its acknowledgements; the documents are stored all the same.
             // One that does not read them must not keep the server from stopping.
@@ -74,7 +82,7 @@ async fn finished(document: InFlight) -> Finished {
     Finished { id: document.id, index: document.index, staged }
 }
 
-async fn publish_batch(app: &App, scope: &Scope, batch: Vec<Finished>) -> Vec<v1::IngestResponse> {
+async fn publish_batch(app: &App, target: &Target, batch: Vec<Finished>) -> Vec<v1::IngestResponse> {
     let mut responses = Vec::with_capacity(batch.len());
     let mut accepted = Vec::new();
     let mut staged = Vec::new();
@@ -88,7 +96,9 @@ async fn publish_batch(app: &App, scope: &Scope, batch: Vec<Finished>) -> Vec<v1
             Err(e) => responses.push(refusal(document.id, document.index, &e)),
         }
     }
-    let (ingestor, scope) = (app.ingestor.clone(), scope.clone());
+    let heads: Vec<DocumentHead> =
+        staged.iter().filter(|_| target.precompute).map(|s: &Staged| s.head.clone()).collect();
+    let (ingestor, scope) = (app.ingestor.clone(), target.scope.clone());
     let published = tokio::task::spawn_blocking(move || ingestor.publish(&scope, staged)).await;
     let failure = match published {
         Ok(Ok(())) => None,
@@ -100,8 +110,31 @@ async fn publish_batch(app: &App, scope: &Scope, batch: Vec<Finished>) -> Vec<v1
         for n in accepted {
             responses[n] = refusal(responses[n].document_id.clone(), responses[n].index, &failure);
         }
+        return responses;
+    }
+    for (n, head) in accepted.into_iter().zip(heads) {
+        responses[n].precomputed = precompute(app, &target.scope, head).await;
     }
     responses
+}
+
+/// Lets the reader read a document that is stored. It stays stored where that fails.
+async fn precompute(app: &App, scope: &Scope, head: DocumentHead) -> u32 {
+    let (compressor, scope) = (app.compressor.clone(), scope.clone());
+    let id = head.id.clone();
+    let work = move || compressor.precompute(&scope, &head, &Deadline::none());
+    let done = match app.reads.run_patiently(work).await {
+        Ok(running) => running.await.ok(),
+        Err(_) => None,
+    };
+    match done {
+        Some((Ok(kept), _)) => kept,
+        Some((Err(e), _)) => {
+            tracing::warn!("{id} was not read ahead: {e}");
+            0
+        }
+        None => 0,
+    }
 }
 
 fn stored(document_id: String, index: u64, staged: &Staged) -> v1::IngestResponse {
@@ -119,6 +152,7 @@ fn stored(document_id: String, index: u64, staged: &Staged) -> v1::IngestRespons
         error: None,
         blocks: staged.head.blocks,
         segments: staged.head.segments,
+        precomputed: 0,
     }
 }
 

@@ -11,7 +11,7 @@ use tamis::ingest::{Staged, settings_for};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tonic::{Status, Streaming};
 
-use super::publisher;
+use super::publisher::{self, Target};
 use crate::app::App;
 use crate::call;
 use crate::convert;
@@ -69,8 +69,16 @@ pub(super) async fn read(
     acknowledge: Acknowledge,
 ) {
     let (documents, taken) = mpsc::channel(IN_FLIGHT);
-    let mut reader =
-        Reader { app: app.clone(), tenant, scope: None, open: None, next: 0, ids: Ids::default(), documents };
+    let mut reader = Reader {
+        app: app.clone(),
+        tenant,
+        scope: None,
+        precompute: false,
+        open: None,
+        next: 0,
+        ids: Ids::default(),
+        documents,
+    };
     let mut taken = Some(taken);
     let mut publishing = None;
     let end = loop {
@@ -88,7 +96,8 @@ pub(super) async fn read(
                     && let Some(taken) = taken.take()
                 {
                     let ids = reader.ids.clone();
-                    let publisher = publisher::publish(app.clone(), scope.clone(), taken, ids, acknowledge.clone());
+                    let target = Target { scope: scope.clone(), precompute: reader.precompute };
+                    let publisher = publisher::publish(app.clone(), target, taken, ids, acknowledge.clone());
                     publishing = Some(tokio::spawn(publisher));
                 }
             }
@@ -112,6 +121,8 @@ struct Reader {
     tenant: TenantId,
     /// Known after the first message.
     scope: Option<Scope>,
+    /// Whether the reader reads what is stored at once.
+    precompute: bool,
     /// A document that comes in chunks.
     open: Option<Open>,
     next: u64,
@@ -136,6 +147,12 @@ impl Reader {
                 if self.scope.is_some() {
                     return Err(protocol("options come once, before all documents"));
                 }
+                if options.precompute_reader && !self.app.keeps_states {
+                    let reason = "no states are kept here: set reader_states_disk_mib or reader_states_mib, \
+                                  and reader to lazy or eager";
+                    return Err(*refused(Error::invalid("precompute_reader", reason)));
+                }
+                self.precompute = options.precompute_reader;
                 self.open_collection(&options.collection).await
             }
             (part, _) if self.scope.is_none() => {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod states;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,7 +45,7 @@ impl Known {
 }
 
 fn reference() -> Reference {
-    serde_json::from_str(include_str!("data/reader/reference.json")).unwrap()
+    serde_json::from_str(include_str!("../data/reader/reference.json")).unwrap()
 }
 
 fn heads() -> Vec<Head> {

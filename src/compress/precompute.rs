@@ -1,0 +1,37 @@
+//! What can be read before anybody asks.
+
+use super::{Compressor, no_reader};
+use crate::deadline::Deadline;
+use crate::error::Result;
+use crate::index::{DocumentHead, Scope, SegmentId};
+use crate::read::Reading;
+use crate::runtime::in_parallel;
+
+/// Segments that are taken from the store at a time.
+const AT_A_TIME: u32 = 64;
+
+impl Compressor {
+    /// Reads a stored document's passages, so that the first question to them costs no more than the second. How many
+    /// passages the reader keeps now: not those that are longer than its window.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::InvalidArgument`] where there is no reader, the reader's and the store's, the deadline's.
+    pub fn precompute(&self, scope: &Scope, document: &DocumentHead, deadline: &Deadline) -> Result<u32> {
+        let reader = self.reader.as_ref().ok_or_else(no_reader)?.get(deadline)?;
+        let view = self.index.view(scope)?;
+        let mut kept = 0;
+        for first in (0..document.segments).step_by(AT_A_TIME as usize) {
+            let last = (first + AT_A_TIME).min(document.segments);
+            let ids: Vec<SegmentId> =
+                (first..last).map(|ordinal| SegmentId { revision: document.revision, ordinal }).collect();
+            let segments = view.segments(&ids)?;
+            let keep = |n: usize| {
+                let text = segments[n].slice(segments[n].segment.span()).unwrap_or_default();
+                reader.prepare(&Reading { title: &document.title, text, question: "" }, deadline)
+            };
+            let done = in_parallel(segments.len(), reader.parallelism(), keep)?;
+            kept += done.into_iter().map(u32::from).sum::<u32>();
+        }
+        Ok(kept)
+    }
+}
