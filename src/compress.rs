@@ -139,16 +139,8 @@ impl Compressor {
     /// [`Error::InvalidArgument`] and [`Error::LimitExceeded`] for the request, [`Error::NotFound`] for the
     /// collection, [`Error::BudgetInfeasible`] where not one block fits, the deadline's.
     pub fn compress(&self, request: &CompressRequest, deadline: &Deadline) -> Result<Answer> {
-        check_query(&request.query)?;
-        let max_tokens = request.budget.max_tokens.0;
-        if max_tokens > MAX_BUDGET_TOKENS {
-            let (limit, actual) = (u64::from(MAX_BUDGET_TOKENS), u64::from(max_tokens));
-            return Err(Error::LimitExceeded { field: "budget.max_tokens", limit, actual });
-        }
-        if !(0.0..=1.0).contains(&request.min_relevance) {
-            return Err(Error::invalid("min_relevance", "must be from 0 to 1"));
-        }
-        let reading = self.reading(request)?;
+        check(&request.query, &request.budget, request.min_relevance)?;
+        let reading = self.reading(request.mode, request.ranker, request.read_passages)?;
         let mut stats = Stats::default();
         let (view, filter) = stats.time("encode", || self.open(&request.corpus, deadline))?;
         let question = stats.time("encode", || Question::new(&request.query, self.encoder.as_ref(), deadline))?;
@@ -171,20 +163,25 @@ impl Compressor {
     /// Reads a document that comes piece by piece; `take` hands them over.
     ///
     /// # Errors
-    /// Those of [`LongText`], and [`Error::InvalidArgument`] where there is no reader.
+    /// Those of [`LongText`], and [`Error::InvalidArgument`] where a reader is needed and there is none.
     pub fn with_long_text<R>(
         &self,
         request: LongRequest,
         deadline: &Deadline,
         take: impl FnOnce(LongText<'_>) -> Result<R>,
     ) -> Result<R> {
+        check(&request.query, &request.budget, request.min_relevance)?;
+        let reading = self.reading(request.mode, request.ranker, request.read_passages)?;
+        let encoder = self.encoder.as_ref();
+        let Some(how) = request.reads_everything()? else {
+            return take(LongText::best(request, encoder, &self.model, reading, deadline)?);
+        };
         let reader = self.reader.as_ref().ok_or_else(no_reader)?.get(deadline)?;
-        take(LongText::new(request, self.encoder.as_ref(), reader.as_ref(), deadline)?)
+        take(LongText::everything(request, encoder, &self.model, reader.as_ref(), how)?)
     }
 
     /// Who reads for a request, and how much.
-    fn reading(&self, request: &CompressRequest) -> Result<Option<WhoReads<'_>>> {
-        let (mode, ranker, passages) = (request.mode, request.ranker, request.read_passages);
+    fn reading(&self, mode: Mode, ranker: Ranker, passages: Option<usize>) -> Result<Option<WhoReads<'_>>> {
         let fused = ranker == Ranker::Fused;
         check_read_passages(passages)?;
         if passages.is_some() && mode == Mode::Fast && fused {
@@ -276,6 +273,19 @@ impl Compressor {
             }
         }
     }
+}
+
+/// What holds for every request.
+fn check(query: &str, budget: &Budget, min_relevance: f32) -> Result<()> {
+    check_query(query)?;
+    if budget.max_tokens.0 > MAX_BUDGET_TOKENS {
+        let (limit, actual) = (u64::from(MAX_BUDGET_TOKENS), u64::from(budget.max_tokens.0));
+        return Err(Error::LimitExceeded { field: "budget.max_tokens", limit, actual });
+    }
+    if !(0.0..=1.0).contains(&min_relevance) {
+        return Err(Error::invalid("min_relevance", "must be from 0 to 1"));
+    }
+    Ok(())
 }
 
 fn no_reader() -> Error {

@@ -364,6 +364,15 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// The same, so many bytes further on.
+    #[must_use]
+    pub(crate) fn moved(mut self, by: u64) -> Self {
+        let spans = self.blocks.iter_mut().map(|b| &mut b.span).chain(self.context.iter_mut().map(|c| &mut c.span));
+        spans.chain(&mut self.lead).for_each(|span| *span = span.moved(by));
+        self.places.iter_mut().for_each(|place| place.from += by);
+        self
+    }
+
     /// From the first block's first byte to the last block's last.
     #[must_use]
     pub fn span(&self) -> Span {

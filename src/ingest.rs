@@ -18,6 +18,7 @@ use crate::extract::{self, Extracted};
 use crate::index::{BlockVectors, Boundaries, CollectionSettings, DocumentHead, Index, Scope, StoredSegment};
 use crate::split::{self, Limits, SPLITTER_VERSION};
 
+pub(crate) use passage::title_of;
 use vectors::SegmentEncoder;
 
 /// Segments encoded and written at a time: bounds the memory a large document needs.
@@ -197,15 +198,51 @@ pub fn prepare_inline(
     Ok((head, stored))
 }
 
-/// What the encoder reads of a segment: its text after title and heading.
-pub(crate) fn with_title(title: &str, heading: &str, text: &str) -> String {
-    passage::Prefix::new(title, heading).before(text)
+/// A part of a document, split, its segments with a vector for each as a whole.
+///
+/// # Errors
+/// The encoder's and the deadline's.
+pub(crate) fn prepare_part(
+    encoder: &dyn Encoder,
+    title: &str,
+    part: &Extracted,
+    deadline: &Deadline,
+) -> Result<Vec<StoredSegment>> {
+    let segments = segments_of(encoder, part, 0);
+    of_request(encoder, title, &part.text, only_labels(&segments), deadline).whole(&segments)
+}
+
+/// Gives segments of a part the vectors of their blocks.
+///
+/// # Errors
+/// The encoder's and the deadline's.
+pub(crate) fn add_block_vectors(
+    encoder: &dyn Encoder,
+    title: &str,
+    segments: &mut [StoredSegment],
+    deadline: &Deadline,
+) -> Result<()> {
+    let labels = segments.iter().flat_map(|s| &s.segment.blocks).all(|b| b.kind.is_label());
+    of_request(encoder, title, "", labels, deadline).add_blocks(segments)
+}
+
+/// How documents are encoded that a request brings.
+fn of_request<'a>(
+    encoder: &'a dyn Encoder,
+    title: &'a str,
+    text: &'a str,
+    only_labels: bool,
+    deadline: &'a Deadline,
+) -> SegmentEncoder<'a> {
+    let CollectionSettings { block_vectors, boundaries, .. } = settings_for(encoder, BlockVectors::Separate);
+    SegmentEncoder { encoder, block_vectors, boundaries, priority: Priority::Query, deadline, title, text, only_labels }
 }
 
 /// The head of a document that is not stored yet. What the caller says goes before what the document says
 /// of itself.
 fn head_of(document: &Document, source: &Extracted) -> DocumentHead {
-    let title = if document.title.is_empty() { passage::title_of(document, source) } else { document.title.clone() };
+    let title =
+        if document.title.is_empty() { passage::title_of(&document.uri, source) } else { document.title.clone() };
     let mut hash = blake3::Hasher::new();
     // With the splitter's version, so that the same text is split again when that has changed.
     hash.update(&SPLITTER_VERSION.to_le_bytes());

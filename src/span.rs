@@ -29,6 +29,12 @@ impl Span {
         Self { start: start as u64, end: end.max(start) as u64 }
     }
 
+    /// The same range, so many bytes further on.
+    #[must_use]
+    pub(crate) fn moved(self, by: u64) -> Self {
+        Self { start: self.start + by, end: self.end + by }
+    }
+
     /// Length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,26 +1,30 @@
-//! A document of any length, piece by piece, in bounded memory: split as it comes, read by InfiniRetri.
+//! A document of any length, piece by piece, in bounded memory.
 //!
 //! Most of a long text has nothing to do with the question. Its segments are compared with it as they come, by vector and
-//! by terms, and only the best of them are read at the end, in their own order. With `everything`, all of the text is read
-//! as it comes: for questions whose words say nothing about the answer's.
+//! by terms, and of those that are among the best so far the blocks are ranked at the end, as those of a stored document
+//! are. Instead, all of it can be read as it comes, by InfiniRetri: for questions whose words say nothing about the
+//! answer's.
 
-use super::{check_query, check_read_passages};
+mod everything;
+mod survey;
+
+use self::everything::Everything;
+use self::survey::Survey;
+use super::answer::{Answer, Shape, Stats, WhoReads, answer};
+use super::{Mode, MustKeep, Ranker, candidates};
 use crate::deadline::Deadline;
-use crate::document::Segment;
-use crate::encode::{Encoder, Priority, Vector};
+use crate::document::{DocumentId, Metadata, Revision};
+use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::extract::{Extracted, MediaType};
-use crate::fit::{self, Budget, Context, Format, Order, Piece, Quote, Source};
-use crate::index::terms::{self, Language};
+use crate::fit::{Budget, Format, Order, Source};
+use crate::index::{DocumentHead, Filter};
 use crate::ingest;
-use crate::rank::{End, WasRead};
-use crate::read::{InfiniRetri, InfiniRetriSettings, Reader};
-use crate::span::Span;
+use crate::rank::{Model, Question};
+use crate::read::{InfiniRetriSettings, Reader};
 
 /// The text is split in parts of about so many bytes, at blank lines where there are some.
 const PART_BYTES: usize = 256 * 1024;
-/// Segments that are read, unless the request says otherwise.
-const READ_SEGMENTS: usize = 64;
 
 /// What is asked of a long document.
 #[derive(Clone)]
@@ -28,10 +32,10 @@ pub struct LongRequest {
     /// The question.
     pub query: String,
     /// The document's id, for citing.
-    pub document_id: String,
+    pub document_id: DocumentId,
     /// Its uri, for citing.
     pub uri: String,
-    /// Its title; read before every segment.
+    /// Its title; what it calls itself, or its uri's last part, where empty.
     pub title: String,
     /// What the text is; of types that are text, not files.
     pub media: MediaType,
@@ -39,12 +43,47 @@ pub struct LongRequest {
     pub budget: Budget,
     /// How it is written.
     pub format: Format,
-    /// How it is read.
-    pub how: InfiniRetriSettings,
-    /// Most segments that are read; 64 where `None`.
-    pub passages: Option<usize>,
-    /// All of the text is read.
+    /// As in [`super::CompressRequest`].
+    pub must_keep: Vec<String>,
+    /// As in [`super::CompressRequest`].
+    pub min_relevance: f32,
+    /// As in [`super::CompressRequest`].
+    pub explain: Option<usize>,
+    /// How much is done for it.
+    pub mode: Mode,
+    /// What orders the blocks that are read.
+    pub ranker: Ranker,
+    /// Most segments that are read; `None`: as many as was measured best.
+    pub read_passages: Option<usize>,
+    /// All of the text is read, by [`Ranker::InfiniRetri`].
     pub everything: bool,
+}
+
+impl LongRequest {
+    /// How everything is read, if it is.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for what does not go with that.
+    pub(super) fn reads_everything(&self) -> Result<Option<InfiniRetriSettings>> {
+        if !self.everything {
+            return Ok(None);
+        }
+        let refuse =
+            |field| Error::invalid(field, "does not go with read_everything: nothing is ranked but what was read");
+        let Ranker::InfiniRetri(how) = self.ranker else {
+            return Err(Error::invalid("read_everything", "goes with the ranker infiniretri"));
+        };
+        if !self.must_keep.is_empty() {
+            return Err(refuse("must_keep"));
+        }
+        if self.min_relevance != 0.0 {
+            return Err(refuse("min_relevance"));
+        }
+        if self.explain.is_some() {
+            return Err(refuse("explain"));
+        }
+        Ok(Some(how))
+    }
 }
 
 /// How far it is.
@@ -58,61 +97,54 @@ pub struct Progress {
     pub tokens_read: u64,
 }
 
-/// A block that may be kept.
-#[derive(Clone)]
-struct Block {
-    span: Span,
-    text: String,
-    /// With what stands between it and the next one.
-    read: String,
-    /// What stands between it and the one before, where that is of the same segment.
-    joined: Option<String>,
-    heading: String,
-    context: Vec<Quote>,
-}
-
-/// A segment that may be read.
-struct Promising {
-    at: u64,
-    score: f32,
-    blocks: Vec<Block>,
-}
-
 /// Takes a document in, and answers from it.
 pub struct LongText<'m> {
     request: LongRequest,
     encoder: &'m dyn Encoder,
-    infini: InfiniRetri<'m, Block>,
-    vector: Vector,
-    terms: Vec<String>,
+    model: &'m Model,
+    how: How<'m>,
     /// Bytes that were not split yet, and their place in the document.
     buffer: Vec<u8>,
     at: u64,
-    /// The best segments by vector, and by terms.
-    near: Vec<Promising>,
-    named: Vec<Promising>,
-    progress: Progress,
+    stats: Stats,
+}
+
+enum How<'m> {
+    /// The best segments are ranked, and read by whoever reads.
+    Best(Box<Survey>, Option<WhoReads<'m>>),
+    /// All of it is read.
+    Everything(Everything<'m>),
 }
 
 impl<'m> LongText<'m> {
-    /// Begins with a document.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] and [`Error::LimitExceeded`] for the request, the encoder's, the reader's.
-    pub fn new(
+    /// Begins to look for the best segments of a document.
+    pub(super) fn best(
         request: LongRequest,
         encoder: &'m dyn Encoder,
-        reader: &'m dyn Reader,
+        model: &'m Model,
+        reading: Option<WhoReads<'m>>,
         deadline: &Deadline,
     ) -> Result<Self> {
-        check_query(&request.query)?;
-        check_read_passages(request.passages)?;
-        let infini = InfiniRetri::new(reader, &request.title, &request.query, request.how)?;
-        let vector = encoder.encode_query(&request.query, deadline)?;
-        let terms = terms::of_query(Language::of(&request.query), &request.query);
-        let (buffer, near, named) = (Vec::new(), Vec::new(), Vec::new());
-        let progress = Progress::default();
-        Ok(Self { request, encoder, infini, vector, terms, buffer, at: 0, near, named, progress })
+        let must_keep = MustKeep::of(&request.query, &request.must_keep)?;
+        let question = Question::new(&request.query, encoder, deadline)?;
+        let survey = Survey::new(question, must_keep, candidates::for_budget(request.budget.max_tokens.0));
+        Ok(Self::with(request, encoder, model, How::Best(Box::new(survey), reading)))
+    }
+
+    /// Begins to read all of a document.
+    pub(super) fn everything(
+        request: LongRequest,
+        encoder: &'m dyn Encoder,
+        model: &'m Model,
+        reader: &'m dyn Reader,
+        how: InfiniRetriSettings,
+    ) -> Result<Self> {
+        let everything = Everything::new(reader, &request.title, &request.query, how)?;
+        Ok(Self::with(request, encoder, model, How::Everything(everything)))
+    }
+
+    fn with(request: LongRequest, encoder: &'m dyn Encoder, model: &'m Model, how: How<'m>) -> Self {
+        Self { request, encoder, model, how, buffer: Vec::new(), at: 0, stats: Stats::default() }
     }
 
     /// Takes the next bytes of the document; they may end anywhere.
@@ -125,64 +157,18 @@ impl<'m> LongText<'m> {
             let end = end_of_part(&self.buffer, PART_BYTES);
             self.take(end, deadline)?;
         }
-        Ok(self.progress)
+        Ok(self.progress())
     }
 
-    /// The context. Where the deadline comes near, what was kept until then counts.
-    ///
-    /// # Errors
-    /// As for [`Self::push`], and [`Error::BudgetInfeasible`] where not one block fits.
-    pub fn finish(mut self, deadline: &Deadline) -> Result<(Context, WasRead)> {
-        self.take(self.buffer.len(), deadline)?;
-        let mut was_read = WasRead { end: End::Done, ..WasRead::default() };
-        let until = deadline.sooner_by(crate::rank::RESERVE);
-        match self.read_the_rest(&mut was_read, &until) {
-            Ok(()) => {}
-            Err(Error::DeadlineExceeded { .. }) => was_read.end = End::Deadline,
-            Err(e) => return Err(e),
-        }
-        was_read.tokens = self.infini.tokens_read();
-        let request = &self.request;
-        let source = Source {
-            document_id: request.document_id.clone(),
-            uri: request.uri.clone(),
-            title: request.title.clone(),
-            revision: crate::document::Revision(0),
-            place: 0,
+    fn progress(&self) -> Progress {
+        let (segments, tokens_read) = match &self.how {
+            How::Best(survey, _) => (survey.segments(), 0),
+            How::Everything(everything) => (everything.segments(), everything.tokens_read()),
         };
-        let mut pieces: Vec<Piece> = Vec::new();
-        for kept in self.infini.kept() {
-            let block = &kept.what;
-            match pieces.last_mut().filter(|p| p.span == block.span) {
-                // Parts of one long block.
-                Some(piece) => piece.score = piece.score.max(kept.score),
-                None => pieces.push(piece(block, kept.score)),
-            }
-        }
-        pieces.sort_by_key(|p| p.span);
-        let context = fit::fit(&[source], &pieces, &request.budget, request.format, Order::Document, deadline)?;
-        Ok((context, was_read))
+        Progress { bytes: self.at, segments, tokens_read }
     }
 
-    /// Reads what was chosen, in its own order.
-    fn read_the_rest(&mut self, was_read: &mut WasRead, until: &Deadline) -> Result<()> {
-        let mut chosen: Vec<Promising> = self.near.drain(..).chain(self.named.drain(..)).collect();
-        chosen.sort_by_key(|s| s.at);
-        chosen.dedup_by_key(|s| s.at);
-        for segment in chosen {
-            for block in segment.blocks {
-                let read = block.read.clone();
-                self.infini.push(&read, block, until)?;
-            }
-            was_read.passages += 1;
-        }
-        if self.request.everything {
-            was_read.passages = usize::try_from(self.progress.segments).unwrap_or(usize::MAX);
-        }
-        self.infini.finish(until)
-    }
-
-    /// Splits the first bytes of the buffer, and reads them or chooses among them.
+    /// Splits the first bytes of the buffer, and compares or reads them.
     fn take(&mut self, end: usize, deadline: &Deadline) -> Result<()> {
         deadline.check("split")?;
         let rest = self.buffer.split_off(end);
@@ -191,94 +177,83 @@ impl<'m> LongText<'m> {
             let at = self.at + e.utf8_error().valid_up_to() as u64;
             Error::invalid("piece", format!("is not UTF-8 at byte {at} of the document"))
         })?;
-        let source = Extracted::text(text, self.request.media);
-        let segments = ingest::segments_of(self.encoder, &source, 0);
-        self.progress.segments += segments.len() as u64;
-        let base = self.at;
-        self.at += source.text.len() as u64;
-        self.progress.bytes = self.at;
-        if self.request.everything {
-            for block in segments.iter().flat_map(|segment| blocks(segment, &source.text, base)) {
-                let read = block.read.clone();
-                self.infini.push(&read, block, deadline)?;
-            }
-            self.progress.tokens_read = self.infini.tokens_read() as u64;
-            return Ok(());
+        let part = Extracted::text(text, self.request.media);
+        if self.at == 0 && self.request.title.is_empty() {
+            self.request.title = ingest::title_of(&self.request.uri, &part);
         }
-        self.choose(&segments, &source.text, base, deadline)
-    }
-
-    /// Keeps the segments that are among the best so far.
-    fn choose(&mut self, segments: &[Segment], text: &str, base: u64, deadline: &Deadline) -> Result<()> {
-        let texts: Vec<String> = segments
-            .iter()
-            .map(|s| {
-                ingest::with_title(&self.request.title, &s.heading(text), s.span().slice(text).unwrap_or_default())
-            })
-            .collect();
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let vectors = self.encoder.encode_passages(&texts, Priority::Query, deadline)?;
-        let half = self.request.passages.unwrap_or(READ_SEGMENTS).div_ceil(2);
-        for (segment, (searched, vector)) in segments.iter().zip(texts.iter().zip(&vectors)) {
-            let said = terms::indexed(searched);
-            let terms = self.terms.iter().filter(|t| said.contains(t)).count();
-            let cosine = self.vector.cosine(vector);
-            let at = base + segment.span().start;
-            // Of segments with as many of the question's terms, the nearer one.
-            for (best, score) in [(&mut self.near, cosine), (&mut self.named, terms as f32 + cosine / 2.0)] {
-                let place = best.partition_point(|s| s.score >= score);
-                if place < half {
-                    let blocks = blocks(segment, text, base).collect();
-                    best.insert(place, Promising { at, score, blocks });
-                    best.truncate(half);
-                }
+        let (encoder, at, title) = (self.encoder, self.at, self.request.title.as_str());
+        match &mut self.how {
+            How::Best(survey, _) => {
+                self.stats.time("encode", || survey.take(encoder, title, &part, at, deadline))?;
+            }
+            How::Everything(everything) => {
+                self.stats.time("read", || everything.take(encoder, &part, at, deadline))?;
             }
         }
+        self.at += part.text.len() as u64;
         Ok(())
     }
-}
 
-/// A segment's blocks that can be kept, with their places in the document.
-fn blocks<'s>(segment: &'s Segment, text: &'s str, base: u64) -> impl Iterator<Item = Block> + 's {
-    let heading = segment.heading(text);
-    let moved = move |span: Span| Span { start: span.start + base, end: span.end + base };
-    let all = &segment.blocks;
-    all.iter().enumerate().filter(|(_, block)| !block.kind.is_label()).map(move |(n, block)| {
-        let end = all.get(n + 1).map_or(block.span.end, |next| next.span.start);
-        let follows = n.checked_sub(1).and_then(|before| all.get(before)).filter(|before| !before.kind.is_label());
-        let slice = |from: u64, to: u64| text.get(from as usize..to as usize).unwrap_or_default().to_owned();
-        let quote = |span: Span| Quote { span: moved(span), text: slice(span.start, span.end) };
-        Block {
-            span: moved(block.span),
-            text: slice(block.span.start, block.span.end),
-            read: read_as(slice(block.span.start, end)),
-            joined: follows.map(|before| slice(before.span.end, block.span.start)),
-            heading: heading.clone(),
-            context: segment.shown_before(n).map(|c| quote(c.span)).collect(),
-        }
-    })
-}
-
-/// The last block of a segment does not run into the next one.
-fn read_as(mut text: String) -> String {
-    if !text.ends_with(char::is_whitespace) {
-        text.push('\n');
+    /// The context, and what the document came to. Where the deadline comes near, what was read until then counts.
+    ///
+    /// # Errors
+    /// As for [`Self::push`], and [`Error::BudgetInfeasible`] where not one block fits.
+    pub fn finish(mut self, deadline: &Deadline) -> Result<(Answer, Progress)> {
+        self.take(self.buffer.len(), deadline)?;
+        let progress = self.progress();
+        let Self { request, encoder, model, how, mut stats, .. } = self;
+        let (survey, reading) = match how {
+            How::Best(survey, reading) => (survey, reading),
+            How::Everything(everything) => {
+                let to_fit = (&request.budget, request.format);
+                let (context, was_read) =
+                    stats.time("read", || everything.finish(source(&request), to_fit, deadline))?;
+                stats.candidates = was_read.passages;
+                stats.read = Some(was_read);
+                let (not_kept, explanation) = (Vec::new(), Vec::new());
+                return Ok((Answer { context, confidence: 0.0, not_kept, explanation, stats }, progress));
+            }
+        };
+        let head = head(&request, &progress);
+        let (view, question) = stats.time("encode", || survey.finish(encoder, head, deadline))?;
+        let shape = Shape {
+            budget: &request.budget,
+            format: request.format,
+            order: Order::Document,
+            model,
+            inline: false,
+            must_keep: &request.must_keep,
+            min_relevance: request.min_relevance,
+            explain: request.explain,
+            reading,
+        };
+        Ok((answer(&view, &Filter::All, &question, &shape, stats, deadline)?, progress))
     }
-    text
 }
 
-fn piece(block: &Block, score: f32) -> Piece {
-    Piece {
-        source: 0,
-        span: block.span,
-        text: block.text.clone(),
-        joined: block.joined.clone(),
-        heading: block.heading.clone(),
-        place: String::new(),
-        context: block.context.clone(),
-        score,
-        first: false,
-        repeats: Vec::new(),
+fn source(request: &LongRequest) -> Source {
+    Source {
+        document_id: request.document_id.to_string(),
+        uri: request.uri.clone(),
+        title: request.title.clone(),
+        revision: Revision(0),
+        place: 0,
+    }
+}
+
+/// The document, as one that came with the request.
+fn head(request: &LongRequest, progress: &Progress) -> DocumentHead {
+    DocumentHead {
+        id: request.document_id.clone(),
+        revision: Revision(0),
+        uri: request.uri.clone(),
+        title: request.title.clone(),
+        media_type: request.media.name().to_owned(),
+        metadata: Metadata::default(),
+        content_hash: String::new(),
+        bytes: progress.bytes,
+        segments: u32::try_from(progress.segments).unwrap_or(u32::MAX),
+        blocks: 0,
     }
 }
 

@@ -43,6 +43,16 @@ impl MustKeep {
         Ok(Self { terms: callers.chain(asked).filter(|t| seen.insert(t.to_lowercase())).collect() })
     }
 
+    /// How many terms there are.
+    pub(super) fn count(&self) -> usize {
+        self.terms.len()
+    }
+
+    /// Which of the terms a text holds.
+    pub(super) fn held<'s>(&'s self, text: &'s str) -> impl Iterator<Item = usize> + 's {
+        (0..self.terms.len()).filter(move |n| holds(text, &self.terms[*n]))
+    }
+
     /// Adds segments that hold a term to the candidates, where none of them does.
     pub(super) fn retrieve(&self, view: &dyn View, filter: &Filter, candidates: &mut Vec<Candidate>) -> Result<()> {
         for term in &self.terms {

@@ -21,33 +21,68 @@ pub struct InlineIndex {
     counts: Vec<HashMap<String, u32>>,
     /// Segments that hold a term.
     holding: HashMap<String, u64>,
+    /// Where these are not all segments of their document.
+    whole: Option<Whole>,
+}
+
+/// What a document is like of which only some segments are kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Whole {
+    /// Its segments.
+    pub(crate) segments: u64,
+    /// Terms of all of them.
+    pub(crate) length: u64,
+    /// The segments that hold a term, for the question's terms.
+    pub(crate) holding: HashMap<String, u64>,
+    /// What their cosines are like.
+    pub(crate) cosines: SpreadOf,
 }
 
 impl InlineIndex {
     /// An index over prepared documents. A document's revision is its place in the list.
     #[must_use]
     pub fn new(settings: CollectionSettings, prepared: Vec<(DocumentHead, Vec<StoredSegment>)>) -> Self {
-        let mut index =
-            Self { settings, documents: Vec::new(), segments: Vec::new(), counts: Vec::new(), holding: HashMap::new() };
+        let mut index = Self::empty(settings);
         for (n, (mut head, segments)) in prepared.into_iter().enumerate() {
             head.revision = Revision(n as u64);
-            for (ordinal, stored) in (0u32..).zip(segments) {
-                let mut counts = HashMap::new();
-                for term in terms::indexed(&stored.searched(&head.title)) {
-                    *counts.entry(term).or_insert(0) += 1;
-                }
-                for term in counts.keys() {
-                    match index.holding.get_mut(term) {
-                        Some(segments) => *segments += 1,
-                        None => _ = index.holding.insert(term.clone(), 1),
-                    }
-                }
-                index.segments.push((SegmentId { revision: head.revision, ordinal }, Arc::new(stored)));
-                index.counts.push(counts);
-            }
-            index.documents.push(Arc::new(head));
+            index.add(head, (0u32..).zip(segments));
         }
         index
+    }
+
+    /// An index over some segments of one document, with their places in it.
+    pub(crate) fn of_part(
+        settings: CollectionSettings,
+        head: DocumentHead,
+        segments: Vec<(u32, StoredSegment)>,
+        whole: Whole,
+    ) -> Self {
+        let mut index = Self { whole: Some(whole), ..Self::empty(settings) };
+        index.add(head, segments.into_iter());
+        index
+    }
+
+    fn empty(settings: CollectionSettings) -> Self {
+        let (documents, segments, counts, holding) = (Vec::new(), Vec::new(), Vec::new(), HashMap::new());
+        Self { settings, documents, segments, counts, holding, whole: None }
+    }
+
+    fn add(&mut self, head: DocumentHead, segments: impl Iterator<Item = (u32, StoredSegment)>) {
+        for (ordinal, stored) in segments {
+            let mut counts = HashMap::new();
+            for term in terms::indexed(&stored.searched(&head.title)) {
+                *counts.entry(term).or_insert(0) += 1;
+            }
+            for term in counts.keys() {
+                match self.holding.get_mut(term) {
+                    Some(segments) => *segments += 1,
+                    None => _ = self.holding.insert(term.clone(), 1),
+                }
+            }
+            self.segments.push((SegmentId { revision: head.revision, ordinal }, Arc::new(stored)));
+            self.counts.push(counts);
+        }
+        self.documents.push(Arc::new(head));
     }
 
     fn visible(&self, id: SegmentId, filter: &Filter) -> bool {
@@ -92,15 +127,18 @@ impl View for InlineIndex {
 
     fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Nearest> {
         let cosines: Vec<f32> = self.segments.iter().map(|(_, stored)| query.cosine(&stored.vector)).collect();
-        let mut spread = SpreadOf::default();
-        cosines.iter().for_each(|cosine| spread.add(*cosine));
+        let all = || cosines.iter().copied().collect::<SpreadOf>();
+        let spread = self.whole.as_ref().map_or_else(all, |whole| whole.cosines);
         Ok(Nearest { hits: self.ranked(filter, limit, |n| cosines[n]), spread: spread.spread() })
     }
 
     fn lexical(&self, query: &[String], filter: &Filter, limit: usize) -> Result<Vec<Hit>> {
         let statistics = self.statistics(query)?;
         let lengths: Vec<u32> = self.counts.iter().map(|c| c.values().sum()).collect();
-        let average = lengths.iter().sum::<u32>() as f32 / lengths.len().max(1) as f32;
+        let average = match &self.whole {
+            Some(whole) => whole.length as f32 / whole.segments.max(1) as f32,
+            None => lengths.iter().sum::<u32>() as f32 / lengths.len().max(1) as f32,
+        };
         let mut hits = self.ranked(filter, usize::MAX, |n| {
             let count = |t: usize| self.counts[n].get(&query[t]).copied().unwrap_or(0);
             bm25::score(&statistics, query.len(), count, lengths[n] as f32, average)
@@ -111,8 +149,10 @@ impl View for InlineIndex {
     }
 
     fn statistics(&self, query: &[String]) -> Result<TermStatistics> {
-        let holding = query.iter().map(|t| self.holding.get(t).copied().unwrap_or(0)).collect();
-        Ok(TermStatistics { segments: self.segments.len() as u64, holding })
+        let whole = |term: &String| self.whole.as_ref().and_then(|whole| whole.holding.get(term));
+        let holding = |term| whole(term).or_else(|| self.holding.get(term)).copied().unwrap_or(0);
+        let segments = self.whole.as_ref().map_or(self.segments.len() as u64, |whole| whole.segments);
+        Ok(TermStatistics { segments, holding: query.iter().map(holding).collect() })
     }
 
     fn segments(&self, ids: &[SegmentId]) -> Result<Vec<Arc<StoredSegment>>> {

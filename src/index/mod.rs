@@ -186,6 +186,15 @@ impl StoredSegment {
         format!("{title}\n{}\n{}\n{}", self.heading, self.lead, self.text)
     }
 
+    /// The same in a document of which its own is a part that begins so many bytes further on.
+    #[must_use]
+    pub(crate) fn moved(mut self, by: u64) -> Self {
+        self.segment = self.segment.moved(by);
+        self.far.iter_mut().for_each(|(span, _)| *span = span.moved(by));
+        self.covered = self.covered.moved(by);
+        self
+    }
+
     /// The slice of the document at `span`, if this segment holds all of it.
     #[must_use]
     pub fn slice(&self, span: Span) -> Option<&str> {

@@ -72,6 +72,14 @@ impl SpreadOf {
     }
 }
 
+impl FromIterator<f32> for SpreadOf {
+    fn from_iter<I: IntoIterator<Item = f32>>(scores: I) -> Self {
+        let mut of = Self::default();
+        scores.into_iter().for_each(|score| of.add(score));
+        of
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

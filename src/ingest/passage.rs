@@ -1,6 +1,6 @@
 //! What the encoder reads before a block: its title and heading.
 
-use crate::document::{Document, below_title};
+use crate::document::below_title;
 use crate::extract::{Extracted, MediaType};
 
 /// Longest prefix in bytes: about 50 tokens, what a segment leaves of the encoder's length.
@@ -56,7 +56,7 @@ fn cut_back(text: &str, bytes: usize) -> &str {
 
 /// The title of a document that came without: what it calls itself, its first Markdown heading, else its
 /// file name.
-pub(super) fn title_of(document: &Document, source: &Extracted) -> String {
+pub(crate) fn title_of(uri: &str, source: &Extracted) -> String {
     if let Some(title) = source.title.as_deref().filter(|t| !t.trim().is_empty()) {
         return title.trim().to_owned();
     }
@@ -68,7 +68,7 @@ pub(super) fn title_of(document: &Document, source: &Extracted) -> String {
         }
     }
     if let MediaType::Code(_) = source.media {
-        return document.uri.trim_start_matches("file://").trim_start_matches("./").to_owned();
+        return uri.trim_start_matches("file://").trim_start_matches("./").to_owned();
     }
-    document.uri.rsplit(['/', '\\']).next().unwrap_or_default().to_owned()
+    uri.rsplit(['/', '\\']).next().unwrap_or_default().to_owned()
 }

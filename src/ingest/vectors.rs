@@ -53,6 +53,26 @@ impl SegmentEncoder<'_> {
         all.map(|(n, segment)| without_vectors(self.text, segment, Span::new(begin(n), stop(n)))).collect()
     }
 
+    /// The segments with a vector for each as a whole, and none for their blocks.
+    pub(super) fn whole(&self, segments: &[Segment]) -> Result<Vec<StoredSegment>> {
+        let mut stored = self.without_vectors(segments, 0, self.text.len());
+        let texts: Vec<String> = stored.iter().map(|s| self.passage(s)).collect();
+        for (s, vector) in stored.iter_mut().zip(self.vectors(&texts)?) {
+            s.vector = vector;
+        }
+        Ok(stored)
+    }
+
+    /// Gives segments the vectors of their blocks.
+    pub(super) fn add_blocks(&self, stored: &mut [StoredSegment]) -> Result<()> {
+        let texts: Vec<String> = stored.iter().flat_map(|s| self.blocks(s)).collect();
+        let mut encoded = self.vectors(&texts)?.into_iter();
+        for s in stored {
+            s.block_vectors = self.per_block(&s.segment, &mut encoded)?;
+        }
+        Ok(())
+    }
+
     fn separate(&self, stored: &mut [StoredSegment]) -> Result<()> {
         let mut texts = Vec::new();
         for s in &*stored {
@@ -113,8 +133,8 @@ impl SegmentEncoder<'_> {
     /// What the encoder reads of its blocks.
     fn blocks(&self, s: &StoredSegment) -> Vec<String> {
         let one = |n: usize| {
-            let block = s.segment.blocks[n].span.slice(self.text).unwrap_or_default();
-            Prefix::new(self.title, &self.heading_of(s, n)).before(block)
+            let block = s.slice(s.segment.blocks[n].span).unwrap_or_default();
+            Prefix::new(self.title, &heading_of(s, n)).before(block)
         };
         self.encoded_blocks(&s.segment).map(one).collect()
     }
@@ -127,20 +147,6 @@ impl SegmentEncoder<'_> {
 
     fn encoded_blocks<'s>(&'s self, segment: &'s Segment) -> impl Iterator<Item = usize> + 's {
         (0..segment.blocks.len()).filter(|n| self.is_encoded(segment.blocks[*n].kind))
-    }
-
-    /// The heading path of a block, with the header of its table or the lead-in of its list. Signatures are
-    /// left out: the path names the declaration already.
-    fn heading_of(&self, stored: &StoredSegment, n: usize) -> String {
-        let mut heading = stored.heading.clone();
-        let shown = stored.segment.shown_before(n).filter(|c| c.kind != ContextKind::Signature);
-        for context in shown {
-            if !heading.is_empty() {
-                heading.push_str(" > ");
-            }
-            heading.push_str(&label(context.span.slice(self.text).unwrap_or_default()));
-        }
-        heading
     }
 
     fn per_block(
@@ -166,6 +172,20 @@ impl SegmentEncoder<'_> {
         }
         Ok(())
     }
+}
+
+/// The heading path of a block, with the header of its table or the lead-in of its list. Signatures are
+/// left out: the path names the declaration already.
+fn heading_of(stored: &StoredSegment, n: usize) -> String {
+    let mut heading = stored.heading.clone();
+    let shown = stored.segment.shown_before(n).filter(|c| c.kind != ContextKind::Signature);
+    for context in shown {
+        if !heading.is_empty() {
+            heading.push_str(" > ");
+        }
+        heading.push_str(&label(stored.slice(context.span).unwrap_or_default()));
+    }
+    heading
 }
 
 /// A segment with the text that it covers.

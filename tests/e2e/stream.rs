@@ -4,7 +4,7 @@ use std::fs;
 
 use tamis_proto::v1::compress_stream_response::Part;
 use tamis_proto::v1::{
-    Budget, CompressRequest, CompressResponse, CompressStreamRequest, Document, Excerpt, StreamProgress,
+    Budget, CompressRequest, CompressResponse, CompressStreamRequest, Document, Excerpt, Mode, Ranker, StreamProgress,
 };
 use tonic::{Code, Status};
 
@@ -60,8 +60,15 @@ async fn a_needle_is_found_wherever_pieces_end() {
     let server = Server::start();
     let text = format!("{}Ünd noch etwas: 東京.\n", haystack(8000));
     assert!(text.len() > 700_000);
-    for size in [10_007, 300_001] {
-        let mut messages = vec![first()];
+    let with = |mode: Mode, ranker: Ranker| {
+        let mut message = first();
+        let request = message.request.take().unwrap();
+        let request = CompressRequest { mode: mode.into(), ranker: ranker.into(), ..request };
+        CompressStreamRequest { request: Some(request), ..message }
+    };
+    for (size, mode, ranker) in [(10_007, Mode::Fast, Ranker::Unspecified), (300_001, Mode::Fast, Ranker::Infiniretri)]
+    {
+        let mut messages = vec![with(mode, ranker)];
         messages.extend(text.as_bytes().chunks(size).map(piece));
         let (context, excerpts, progress) = answer(&server, messages).await.unwrap();
         assert!(context.text.contains(NEEDLE) && context.token_count <= 100, "{}", context.text);
@@ -70,18 +77,43 @@ async fn a_needle_is_found_wherever_pieces_end() {
             assert_eq!(&text[span.start as usize..span.end as usize], excerpt.text);
         }
         assert!(!progress.is_empty() && progress.windows(2).all(|p| p[0].bytes < p[1].bytes), "{progress:?}");
-        let read = context.stats.unwrap().read.unwrap();
-        assert!((1..=64).contains(&read.passages), "{read:?}");
-        assert_eq!(read.tokens > 1000, size == 10_007, "what was read is remembered: {read:?}");
+        let stats = context.stats.unwrap();
+        assert!(stats.candidates >= 32 && stats.stages_ms["encode"] > 0.0, "{stats:?}");
+        let read = stats.read.map_or(0, |read| read.passages);
+        assert_eq!(read > 0, (mode, ranker) != (Mode::Fast, Ranker::Unspecified), "{mode:?} {ranker:?}: {read} read");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_answered_as_the_whole_document_is() {
+    let server = Server::start();
+    let text = haystack(600);
+    let ask = CompressRequest { must_keep: vec!["Train 77 ".into()], explain: Some(3), ..first().request.unwrap() };
+    let messages = vec![CompressStreamRequest { request: Some(ask.clone()), ..first() }, piece(text.as_bytes())];
+    let (streamed, excerpts, _) = answer(&server, messages).await.unwrap();
+    let whole = CompressRequest {
+        documents: vec![Document { id: "trains".into(), text, ..Document::default() }],
+        order: tamis_proto::v1::ContextOrder::Document.into(),
+        ..ask
+    };
+    let whole = server.contexts().await.compress(whole).await.unwrap().into_inner();
+    assert_eq!(streamed.text, whole.text);
+    assert_eq!(
+        excerpts.iter().map(|e| e.span).collect::<Vec<_>>(),
+        whole.excerpts.iter().map(|e| e.span).collect::<Vec<_>>()
+    );
+    assert!(streamed.text.contains("Train 77 ") && streamed.confidence > 0.0 && streamed.explanation.len() > 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_read_if_it_is_asked_for() {
     let server = Server::start();
     let text = haystack(250);
-    let messages = vec![CompressStreamRequest { read_everything: true, ..first() }, piece(text.as_bytes())];
-    let (context, ..) = answer(&server, messages).await.unwrap();
+    let mut message = CompressStreamRequest { read_everything: true, ..first() };
+    let status = answer(&server, vec![message.clone()]).await.unwrap_err();
+    assert!(status.message().contains("infiniretri"), "{status}");
+    message.request.as_mut().unwrap().ranker = Ranker::Infiniretri.into();
+    let (context, ..) = answer(&server, vec![message, piece(text.as_bytes())]).await.unwrap();
     assert!(context.text.contains(NEEDLE), "{}", context.text);
     assert!(context.stats.unwrap().read.unwrap().tokens > 5000);
 }
@@ -97,12 +129,12 @@ async fn what_does_not_go_with_pieces_is_refused() {
     };
     for (message, field) in [
         (with(&|r, _| r.collection = "x".into()), "collection"),
-        (with(&|r, _| r.must_keep = vec!["x".into()]), "must_keep"),
-        (with(&|r, _| r.explain = Some(1)), "explain"),
-        (with(&|r, _| r.min_relevance = 0.5), "min_relevance"),
+        (with(&|r, _| r.must_keep = vec![String::new()]), "must_keep"),
+        (with(&|r, _| r.min_relevance = 1.5), "min_relevance"),
         (with(&|r, _| r.query = String::new()), "query"),
-        (with(&|r, _| r.read_passages = Some(0)), "read_passages"),
-        (with(&|r, _| r.ranker = tamis_proto::v1::Ranker::Xl3m.into()), "ranker"),
+        (with(&|r, _| (r.mode, r.read_passages) = (Mode::Precise.into(), Some(0))), "read_passages"),
+        (with(&|r, _| r.read_passages = Some(3)), "read_passages"),
+        (with(&|r, _| (r.mode, r.ranker) = (Mode::Auto.into(), Ranker::Xl3m.into())), "mode"),
         (with(&|_, d| d.media_type = "application/pdf".into()), "media_type"),
         (with(&|_, d| d.media_type = "text/csv".into()), "media_type"),
         (with(&|_, d| d.text = "x".into()), "document.text"),
@@ -125,7 +157,9 @@ fn the_command_line_streams_a_file() {
     let arguments =
         ["compress", "--query", "What is the secret code of the bakery?", "--budget", "80", "--stream", "trains.txt"];
     let shown = support::succeed(directory.path(), &[&arguments[..], &["--stats"]].concat());
-    assert!(shown.contains(NEEDLE) && shown.contains("passages read"), "{shown}");
+    assert!(shown.contains(NEEDLE) && !shown.contains("passages read"), "{shown}");
+    let read = support::succeed(directory.path(), &[&arguments[..], &["--stats", "--mode", "precise"]].concat());
+    assert!(read.contains(NEEDLE) && read.contains("16 passages read"), "{read}");
     let missing = ["compress", "--query", "x", "--budget", "80", "--stream", "nothing.txt"];
     assert!(support::fail(directory.path(), &missing).1.contains("nothing.txt"));
 }

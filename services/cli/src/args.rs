@@ -205,10 +205,11 @@ pub(crate) struct CompressArgs {
     /// Most passages that are read
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) read_passages: Option<u32>,
-    /// Send one file (or - for standard input) piece by piece, of any length, to be read by infiniretri
+    /// Send one file (or - for standard input) piece by piece, of any length: of its segments, only the best so far stay
+    /// in memory
     #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "input_jsonl"])]
     pub(crate) stream: Option<PathBuf>,
-    /// Read all of a document: with --stream everything as it comes, not only what is nearest to the question
+    /// With --stream and --ranker infiniretri: read everything as it comes, not only what is nearest to the question
     #[arg(long, requires = "stream")]
     pub(crate) read_everything: bool,
     /// Show why blocks were kept, and why the first so many others were not

@@ -17,8 +17,8 @@ use crate::app::App;
 use crate::call::{Call, compute};
 use crate::convert;
 use crate::status::refused;
+use crate::v1;
 use crate::v1::context_service_server::ContextService;
-use crate::v1::{self, compress_stream_response::Part};
 
 /// Segments of a retrieval that asks for none.
 const DEFAULT_SEGMENTS: usize = 10;
@@ -49,27 +49,7 @@ impl Contexts {
         // Reading takes a hundred times as long: it waits in a queue of its own.
         let pool = if reads { &self.app.reads } else { &self.app.queries };
         let (answer, waited) = compute(pool, &call.deadline, work).await.map_err(|e| *e)?;
-        let (context, stats) = (answer.context, answer.stats);
-        let mut stages_ms: std::collections::HashMap<String, f64> =
-            stats.stages_ms.into_iter().map(|(stage, ms)| (stage.to_owned(), ms)).collect();
-        stages_ms.insert("queue".into(), waited);
-        Ok(v1::CompressResponse {
-            token_count: context.token_count.0,
-            budget: Some(response::budget(&budget)),
-            excerpts: response::excerpts(&context),
-            text: context.text,
-            stats: Some(v1::CompressStats {
-                candidate_tokens: stats.candidate_tokens,
-                candidates: u32::try_from(stats.candidates).unwrap_or(u32::MAX),
-                stages_ms,
-                estimated: budget.tokenizer.is_estimate(),
-                fingerprint: self.app.fingerprint(),
-                read: stats.read.map(response::read_stats),
-            }),
-            confidence: answer.confidence,
-            not_kept: answer.not_kept,
-            explanation: answer.explanation.into_iter().map(response::explanation).collect(),
-        })
+        Ok(response::compressed(answer, &budget, waited, self.app.fingerprint()))
     }
 }
 
@@ -101,11 +81,8 @@ impl ContextService for Contexts {
             return Err(*refused(Error::invalid("piece", "goes with a document, in the first message")));
         }
         let request = first.request.ok_or_else(|| *refused(Error::invalid("request", "is missing")))?;
-        let mut response = self.answer(call, request).await?;
-        let mut parts: Vec<_> = std::mem::take(&mut response.excerpts).into_iter().map(Part::Excerpt).collect();
-        parts.push(Part::Context(response));
-        let parts = tokio_stream::iter(parts).map(|part| Ok(v1::CompressStreamResponse { part: Some(part) }));
-        Ok(Response::new(Box::pin(parts)))
+        let parts = response::parts(self.answer(call, request).await?);
+        Ok(Response::new(Box::pin(tokio_stream::iter(parts).map(Ok))))
     }
 
     async fn retrieve(

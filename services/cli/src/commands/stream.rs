@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tamis_proto::v1::compress_stream_response::Part;
-use tamis_proto::v1::{CompressStreamRequest, Document, Ranker};
+use tamis_proto::v1::{CompressStreamRequest, Document};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -31,8 +31,7 @@ pub(crate) async fn run(global: &Global, args: CompressArgs) -> Result {
         false => Box::new(tokio::fs::File::open(&path).await.map_err(failed)?),
     };
     let connection = Connection::open(global, Store::Scratch).await?;
-    let mut request = compress::request(&args, args.query.clone().unwrap_or_default());
-    request.ranker = Ranker::Infiniretri.into();
+    let request = compress::request(&args, args.query.clone().unwrap_or_default());
     let document = Document {
         id: if is_input { "stdin".into() } else { name.clone() },
         uri: name.clone(),

@@ -5,13 +5,49 @@ use tamis::fit::{Budget, Context, Source};
 use tamis::rank::{End, WasRead};
 use tamis::span::Span;
 
+use crate::v1::compress_stream_response::Part;
 use crate::{convert, v1};
 
-pub(super) fn budget(budget: &Budget) -> v1::Budget {
+/// The whole response; it waited so many milliseconds for a thread.
+pub(super) fn compressed(
+    answer: compress::Answer,
+    asked: &Budget,
+    waited: f64,
+    fingerprint: String,
+) -> v1::CompressResponse {
+    let (context, stats) = (answer.context, answer.stats);
+    let stages = stats.stages_ms.into_iter().chain([("queue", waited)]);
+    v1::CompressResponse {
+        token_count: context.token_count.0,
+        budget: Some(budget(asked)),
+        excerpts: excerpts(&context),
+        text: context.text,
+        stats: Some(v1::CompressStats {
+            candidate_tokens: stats.candidate_tokens,
+            candidates: u32::try_from(stats.candidates).unwrap_or(u32::MAX),
+            stages_ms: stages.map(|(stage, ms)| (stage.to_owned(), ms)).collect(),
+            estimated: asked.tokenizer.is_estimate(),
+            fingerprint,
+            read: stats.read.map(read_stats),
+        }),
+        confidence: answer.confidence,
+        not_kept: answer.not_kept,
+        explanation: answer.explanation.into_iter().map(explanation).collect(),
+    }
+}
+
+/// The same part by part: excerpts, then all else.
+pub(super) fn parts(mut response: v1::CompressResponse) -> Vec<v1::CompressStreamResponse> {
+    let excerpts = std::mem::take(&mut response.excerpts).into_iter().map(Part::Excerpt);
+    let parts = excerpts.chain([Part::Context(response)]);
+    parts.map(|part| v1::CompressStreamResponse { part: Some(part) }).collect()
+}
+
+fn budget(budget: &Budget) -> v1::Budget {
     v1::Budget { max_tokens: budget.max_tokens.0, tokenizer: budget.tokenizer.name().to_owned() }
 }
 
-pub(super) fn excerpts(context: &Context) -> Vec<v1::Excerpt> {
+fn excerpts(context: &Context) -> Vec<v1::Excerpt> {
     context
         .excerpts
         .iter()
@@ -44,7 +80,7 @@ fn citation(source: &Source, span: Span) -> v1::Citation {
     }
 }
 
-pub(super) fn read_stats(read: WasRead) -> v1::ReadStats {
+fn read_stats(read: WasRead) -> v1::ReadStats {
     let saturated = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let end = match read.end {
         End::Nothing => v1::ReadEnd::Unspecified,
@@ -63,7 +99,7 @@ pub(super) fn read_stats(read: WasRead) -> v1::ReadStats {
     }
 }
 
-pub(super) fn explanation(explained: compress::Explained) -> v1::BlockExplanation {
+fn explanation(explained: compress::Explained) -> v1::BlockExplanation {
     v1::BlockExplanation {
         document_id: explained.document_id,
         revision: explained.revision,

@@ -1,8 +1,6 @@
 //! `CompressStream` about a document that comes with it, piece by piece.
 
-use std::time::Instant;
-
-use tamis::compress::{LongRequest, LongText, Progress};
+use tamis::compress::{Answer, LongRequest, LongText, Progress};
 use tamis::deadline::Deadline;
 use tamis::error::{Error, Result};
 use tamis::extract::MediaType;
@@ -35,7 +33,7 @@ pub(crate) fn answer(
     incoming: Streaming<v1::CompressStreamRequest>,
 ) -> Result<Parts> {
     let (asked, document) = (first.request.unwrap_or_default(), first.document.unwrap_or_default());
-    let request = long_request(&app, asked, document, first.read_everything)?;
+    let request = long_request(&app, &call, asked, document, first.read_everything)?;
     let (say, parts) = mpsc::channel(PARTS);
     let (pieces, taken) = mpsc::channel(PIECES);
     let deadline = call.deadline.clone();
@@ -44,7 +42,6 @@ pub(crate) fn answer(
         let progress = say.clone();
         let compressor = app.compressor.clone();
         let (budget, fingerprint) = (request.budget.clone(), app.fingerprint());
-        let began = Instant::now();
         let work = move |deadline: &Deadline| {
             compressor.with_long_text(request, deadline, |long| take(long, taken, &progress, deadline))
         };
@@ -53,28 +50,12 @@ pub(crate) fn answer(
             // Nobody listens any more: the work is cancelled with the future.
             () = say.closed() => return,
         };
-        let ((context, was_read, segments), waited) = match answered {
+        let (answer, waited) = match answered {
             Ok(answered) => answered,
             Err(status) => return drop(say.send(Err(*status)).await),
         };
-        let stages_ms = [("queue", waited), ("read", began.elapsed().as_secs_f64() * 1e3 - waited)];
-        let ended = v1::CompressResponse {
-            token_count: context.token_count.0,
-            budget: Some(response::budget(&budget)),
-            stats: Some(v1::CompressStats {
-                candidates: u32::try_from(segments).unwrap_or(u32::MAX),
-                stages_ms: stages_ms.into_iter().map(|(stage, ms)| (stage.to_owned(), ms)).collect(),
-                estimated: budget.tokenizer.is_estimate(),
-                fingerprint,
-                read: Some(response::read_stats(was_read)),
-                ..v1::CompressStats::default()
-            }),
-            ..v1::CompressResponse::default()
-        };
-        let excerpts = response::excerpts(&context).into_iter().map(Part::Excerpt);
-        let end = Part::Context(v1::CompressResponse { text: context.text, ..ended });
-        for part in excerpts.chain([end]) {
-            if say.send(Ok(v1::CompressStreamResponse { part: Some(part) })).await.is_err() {
+        for part in response::parts(response::compressed(answer, &budget, waited, fingerprint)) {
+            if say.send(Ok(part)).await.is_err() {
                 return;
             }
         }
@@ -107,8 +88,6 @@ async fn forward(
     }
 }
 
-type Answer = (tamis::fit::Context, tamis::rank::WasRead, u64);
-
 fn take(
     mut long: LongText<'_>,
     mut pieces: mpsc::Receiver<Piece>,
@@ -129,8 +108,7 @@ fn take(
                 }
             }
             Some(Piece::End) => {
-                let (context, was_read) = long.finish(deadline)?;
-                return Ok((context, was_read, told.segments));
+                return long.finish(deadline).map(|(answer, _)| answer);
             }
             None => {
                 deadline.check("receive")?;
@@ -142,28 +120,16 @@ fn take(
 
 fn long_request(
     app: &App,
+    call: &Call,
     asked: v1::CompressRequest,
     document: v1::Document,
     everything: bool,
 ) -> Result<LongRequest> {
-    let refuse = |field: &'static str| Error::invalid(field, "does not go with a document that comes in pieces");
     if !asked.collection.is_empty() || asked.filter.is_some() || !asked.documents.is_empty() {
-        return Err(refuse("collection"));
-    }
-    if !asked.must_keep.is_empty() {
-        return Err(refuse("must_keep"));
-    }
-    if asked.min_relevance != 0.0 {
-        return Err(refuse("min_relevance"));
-    }
-    if asked.explain.is_some() {
-        return Err(refuse("explain"));
+        return Err(Error::invalid("collection", "does not go with a document that comes in pieces"));
     }
     if !document.text.is_empty() || !document.content.is_empty() {
         return Err(Error::invalid("document.text", "comes in pieces"));
-    }
-    if !matches!(asked.ranker(), v1::Ranker::Unspecified | v1::Ranker::Infiniretri) {
-        return Err(Error::invalid("ranker", "a document that comes in pieces is read by infiniretri"));
     }
     let media = match document.media_type.as_str() {
         "" => MediaType::Plain,
@@ -173,16 +139,22 @@ fn long_request(
         let reason = format!("{} can't come in pieces: prose, markup, code and logs can", media.name());
         return Err(Error::invalid("document.media_type", reason));
     }
+    let id = if document.id.is_empty() { "1" } else { &document.id };
+    let asked = request::compress(app, call, asked)?;
     Ok(LongRequest {
-        document_id: if document.id.is_empty() { "1".to_owned() } else { document.id },
+        document_id: id.parse()?,
         uri: document.uri,
         title: document.title,
         media,
-        budget: request::budget(app, asked.budget.as_ref())?,
-        format: request::format(asked.format()),
-        how: request::infiniretri(&asked),
-        passages: asked.read_passages.map(|n| n as usize),
         everything,
         query: asked.query,
+        budget: asked.budget,
+        format: asked.format,
+        must_keep: asked.must_keep,
+        min_relevance: asked.min_relevance,
+        explain: asked.explain,
+        mode: asked.mode,
+        ranker: asked.ranker,
+        read_passages: asked.read_passages,
     })
 }
