@@ -215,12 +215,10 @@ fn read(
             rank::read(question, candidates, scores, reading.reader, &policy, effort, deadline)
         }
         Ranker::Xl3m(how) => {
-            let (reader, chosen) = (reading.reader.get(deadline)?, chosen(scores));
-            rank::read_by_certainty(question, candidates, &chosen, scores, reader.as_ref(), how, deadline)
+            rank::read_by_certainty(question, candidates, &chosen(scores), scores, reading.reader, how, deadline)
         }
         Ranker::InfiniRetri(how) => {
-            let (reader, chosen) = (reading.reader.get(deadline)?, chosen(scores));
-            rank::read_by_attention(question, candidates, &chosen, scores, reader.as_ref(), how, deadline)
+            rank::read_by_attention(question, candidates, &chosen(scores), scores, reading.reader, how, deadline)
         }
     }
 }

@@ -8,7 +8,7 @@ use super::runs::runs;
 use super::{BlockScore, Question, blocks, rounded};
 use crate::deadline::Deadline;
 use crate::error::Result;
-use crate::read::{InfiniRetri, InfiniRetriSettings, Reader};
+use crate::read::{InfiniRetri, InfiniRetriSettings, LazyReader};
 
 /// Reads the chosen candidates and keeps, of the blocks, those that were kept at the end, by the attention they got; all
 /// others are left out. Where the deadline comes near, what was kept until then counts.
@@ -20,14 +20,17 @@ pub fn read_by_attention(
     candidates: &[Candidate],
     chosen: &[usize],
     scores: &mut Vec<BlockScore>,
-    reader: &dyn Reader,
+    reader: &LazyReader,
     how: InfiniRetriSettings,
     deadline: &Deadline,
 ) -> Result<Readings> {
     let until = deadline.sooner_by(RESERVE);
     let can_be_kept: Vec<(usize, usize)> = scores.iter().map(|s| (s.candidate, s.block)).collect();
-    let mut infini = InfiniRetri::new(reader, "", &question.text, how)?;
     let mut readings = Readings::default();
+    let Some(reader) = in_time(reader.get(&until))? else {
+        return Ok(readings.too_late(chosen));
+    };
+    let mut infini = InfiniRetri::new(reader.as_ref(), "", &question.text, how)?;
     readings.was_read.fingerprint = reader.fingerprint().to_string();
     readings.was_read.end = End::Done;
     let mut read = || -> Result<()> {

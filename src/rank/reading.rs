@@ -126,8 +126,7 @@ pub fn read(
         }
     }
     let Some(reader) = in_time(reader.get(&until))? else {
-        readings.cut(&best);
-        return Ok(readings);
+        return Ok(readings.too_late(&best));
     };
     readings.was_read.fingerprint = reader.fingerprint().to_string();
     readings.was_read.end = End::Done;
@@ -172,6 +171,12 @@ impl Readings {
         for (block, heads) in passage.blocks.into_iter().enumerate() {
             self.heard.insert((candidate, block), Heard { heads, ..Heard::default() });
         }
+    }
+
+    /// Of these candidates nothing could be read in time.
+    pub(super) fn too_late(mut self, candidates: &[usize]) -> Self {
+        self.cut(candidates);
+        self
     }
 
     /// Notes what was heard of a block.

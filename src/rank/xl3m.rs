@@ -10,7 +10,7 @@ use super::runs::{Run, runs};
 use super::{BlockScore, Question, blocks, rounded};
 use crate::deadline::Deadline;
 use crate::error::Result;
-use crate::read::{Of, Reader, Reading};
+use crate::read::{LazyReader, Of, Reader, Reading};
 use crate::runtime::in_parallel;
 
 /// How it reads. The paper's own lengths are not public; these are ours.
@@ -48,11 +48,26 @@ pub fn read_by_certainty(
     candidates: &[Candidate],
     chosen: &[usize],
     scores: &mut Vec<BlockScore>,
-    reader: &dyn Reader,
+    reader: &LazyReader,
     how: Xl3m,
     deadline: &Deadline,
 ) -> Result<Readings> {
     let until = deadline.sooner_by(RESERVE);
+    let mut readings = Readings::default();
+    let Some(reader) = in_time(reader.get(&until))? else {
+        return Ok(readings.too_late(chosen));
+    };
+    let reader = reader.as_ref();
+    // Above this the reader was no more certain than without the segment.
+    let mut most = f32::MAX;
+    if how.baseline {
+        let alone = Reading { title: "", text: "", question: &question.text };
+        let Some(alone) = in_time(reader.certainty(&alone, Of::Answer, &until))? else {
+            return Ok(readings.too_late(chosen));
+        };
+        readings.was_read.tokens += alone.read;
+        most = alone.entropy;
+    }
     let kept: Vec<(usize, usize)> = scores.iter().map(|s| (s.candidate, s.block)).collect();
     let fast: HashMap<(usize, usize), f32> = scores.iter().map(|s| ((s.candidate, s.block), s.fast())).collect();
     let runs = runs(candidates, chosen, &kept);
@@ -70,16 +85,8 @@ pub fn read_by_certainty(
         reader.certainty(&Reading { title: run.title, text, question: &question.text }, Of::Answer, &until)
     };
     let read = in_parallel(windows.len(), reader.parallelism(), |n| in_time(reading(&windows[n])))?;
-    let mut readings = Readings::default();
     readings.was_read.fingerprint = reader.fingerprint().to_string();
     readings.was_read.end = End::Done;
-    // Above this the reader was no more certain than without the segment.
-    let mut most = f32::MAX;
-    if how.baseline && read.iter().any(Option::is_some) {
-        let alone = reader.certainty(&Reading { title: "", text: "", question: &question.text }, Of::Answer, &until)?;
-        readings.was_read.tokens += alone.read;
-        most = alone.entropy;
-    }
     let mut entropies: HashMap<(usize, usize), f32> = HashMap::new();
     for (window, certainty) in windows.iter().zip(read) {
         let Some(certainty) = certainty else {

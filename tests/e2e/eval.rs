@@ -148,3 +148,62 @@ fn a_temperature_is_calibrated_with_its_evidence() {
     fs::write(d.join("kitchen/queries.jsonl"), r#"{"query_id":"a","question":"what"}"#).unwrap();
     assert!(support::fail(d, &["calibrate", "temperature", "--data", "kitchen"]).1.contains("names gold documents"));
 }
+
+/// A set whose questions have a wanted block among others.
+fn mill() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let d = directory.path().join("mill");
+    fs::create_dir(&d).unwrap();
+    let lines = |of: &dyn Fn(usize) -> Value| (0..6).map(|n| format!("{}\n", of(n))).collect::<String>();
+    let corpus = lines(&|n| {
+        let text =
+            format!("Machine {n} stands in the mill. It was made in 190{n}. It is repaired by smith number {n}5.");
+        serde_json::json!({"doc_id": format!("d{n}"), "title": format!("Machine {n}"), "text": text})
+    });
+    let queries = lines(&|n| {
+        let question = format!("when was machine {n} made");
+        serde_json::json!({"query_id": format!("q{n}"), "question": question, "answers": [format!("190{n}")],
+            "gold_doc_ids": [format!("d{n}")]})
+    });
+    fs::write(d.join("corpus.jsonl"), corpus).unwrap();
+    fs::write(d.join("queries.jsonl"), queries).unwrap();
+    directory
+}
+
+#[test]
+fn heads_are_chosen_and_a_reader_listens_to_them() {
+    let directory = mill();
+    let d = directory.path();
+    let arguments = ["calibrate", "heads", "--data", "mill", "--layers", "3", "--vectors", "memory"];
+    let found = support::json(d, &[&arguments[..], &["--format", "json", "--plot", "heads.svg"]].concat());
+    // Of three layers with nine heads each, from two kinds of rows.
+    assert_eq!(found["scores"].as_array().unwrap().len(), 54, "{found}");
+    assert_eq!(found["table"]["evidence"]["questions"], 6);
+    assert!(fs::read_to_string(d.join("heads.svg")).unwrap().contains("<svg"));
+    fs::write(d.join("note.txt"), "Machine 3 stands in the mill. It was made in 1903.").unwrap();
+    let read = ["--reader-heads", "heads.toml", "read", "-q", "when was machine 3 made", "note.txt", "--heads"];
+    let heard = support::json(d, &[&read[..], &["--format", "json"]].concat());
+    let chosen = found["table"]["heads"].as_array().unwrap().len();
+    assert_eq!(heard["heads"].as_array().unwrap().len(), chosen, "{heard}");
+    fs::write(d.join("other.toml"), fs::read_to_string(d.join("heads.toml")).unwrap().replace("SmolLM2", "Another"))
+        .unwrap();
+    let wrong = ["--reader-heads", "other.toml", "read", "-q", "x", "note.txt"];
+    assert!(support::fail(d, &wrong).1.contains("tamis calibrate heads"));
+}
+
+#[test]
+fn how_much_to_read_is_learnt() {
+    let directory = mill();
+    let d = directory.path();
+    let arguments =
+        ["calibrate", "cascade", "--data", "mill", "--budgets", "40", "--vectors", "memory", "--share", "1"];
+    let found = support::json(d, &[&arguments[..], &["--format", "json"]].concat());
+    assert_eq!(found["curve"].as_array().unwrap().len(), 9, "five weights, five numbers of passages: {found}");
+    assert!(found["curve"].as_array().unwrap().iter().all(|point| point["tokens"].as_f64().unwrap() > 0.0));
+    let tried = ["eval", "--data", "mill", "--budgets", "40", "--system", "precise,auto", "--reading", "reading.toml"];
+    let report = succeed(d, &[&tried[..], &["--format", "json"]].concat());
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let read = |n: usize| report["sets"][0]["systems"][n]["budgets"][0]["read"][0].as_u64().unwrap();
+    assert!(read(0) > 0 && read(1) <= read(0), "{report}");
+    assert!(support::fail(d, &["calibrate", "cascade", "--data", "mill", "--share", "0"]).1.contains("share"));
+}

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use tamis_proto::v1::filter::Kind;
-use tamis_proto::v1::{Budget, CompressRequest, CompressResponse, Document, Filter, Mode, Ranker, ReadEnd, ReadStats};
+use tamis_proto::v1::{
+    Budget, CompressRequest, CompressResponse, Document, Filter, Mode, Ranker, ReadEnd, ReadStats, Xl3mOptions,
+};
 use tonic::{Code, Request};
 
 use crate::support::{self, Server, document};
@@ -154,12 +156,20 @@ async fn a_near_deadline_cuts_what_is_read_and_not_the_answer() {
     let server = Server::start();
     server.ingest("mill", notes()).await;
     let mut client = server.contexts().await;
-    let mut request = Request::new(ask(Mode::Precise));
-    request.set_timeout(Duration::from_millis(1000));
-    let hurried = client.compress(request).await.unwrap().into_inner();
-    check(&hurried);
-    assert_eq!((read(&hurried).end(), read(&hurried).passages), (ReadEnd::Deadline, 0));
-    assert!(read(&hurried).cut > 0 && !hurried.excerpts.is_empty());
+    let hurried = |ranker: Ranker| {
+        let mut client = client.clone();
+        let xl3m = Some(Xl3mOptions { baseline: true, ..Xl3mOptions::default() });
+        let mut request = Request::new(CompressRequest { ranker: ranker.into(), xl3m, ..ask(Mode::Precise) });
+        request.set_timeout(Duration::from_millis(1000));
+        async move { client.compress(request).await.unwrap().into_inner() }
+    };
+    let (fused, certain, looked_at) =
+        tokio::join!(hurried(Ranker::Fused), hurried(Ranker::Xl3m), hurried(Ranker::Infiniretri));
+    for hurried in [fused, certain, looked_at] {
+        check(&hurried);
+        assert_eq!((read(&hurried).end(), read(&hurried).passages), (ReadEnd::Deadline, 0));
+        assert!(read(&hurried).cut > 0 && !hurried.excerpts.is_empty());
+    }
     let calm = client.compress(ask(Mode::Precise)).await.unwrap().into_inner();
     assert_eq!(read(&calm).end(), ReadEnd::Done);
     let mut request = Request::new(ask(Mode::Precise));
@@ -265,6 +275,12 @@ fn passages_are_read_before_anybody_asks() {
     let ask = |store: &[&str]| support::json(d, &[&question[..], store, &["--format", "json"]].concat());
     let before = ask(&kept);
     // The same passages, read with the question.
+    let summary = support::json(d, &["ingest", "notes", ".", "--data-dir", "kept", "--dry-run", "--format", "json"]);
+    assert!(
+        summary["files"].as_array().unwrap().iter().all(|f| !f["id"].as_str().unwrap().contains("kept")),
+        "{summary}"
+    );
+    assert!(summary["skipped"].to_string().contains("the store itself"), "{summary}");
     support::succeed(d, &["ingest", "notes", "--data-dir", "fresh"]);
     let fresh = ask(&["--data-dir", "fresh", "--reader-states-mib", "200"]);
     let [read, all] = [&before, &fresh].map(|a| a["stats"]["read"]["tokens"].as_u64().unwrap());

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use tamis::models::Cache;
 
 #[derive(Args, Debug)]
 pub(crate) struct EvalArgs {
@@ -44,9 +45,8 @@ pub(crate) struct EvalArgs {
     /// Show what changed between two JSON reports, question by question
     #[arg(long, num_args = 2, value_names = ["FIRST.json", "SECOND.json"], conflicts_with = "data")]
     pub(crate) compare: Vec<PathBuf>,
-    /// Where vectors are remembered; in the cache directory where nothing is said
-    #[arg(long, value_name = "DIR")]
-    pub(crate) vectors: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     /// Learn the ranking and write it here; every set is reported with a ranking learnt from the others
     #[arg(long, value_name = "FILE.json", conflicts_with = "ranking")]
     pub(crate) tune: Option<PathBuf>,
@@ -81,6 +81,20 @@ pub(crate) enum CalibrateCommand {
     Heads(HeadsArgs),
     /// How many passages are read, what that counts, and when it pays
     Cascade(CascadeArgs),
+}
+
+/// What models said is remembered between runs.
+#[derive(Args, Debug)]
+pub(crate) struct MemoryArgs {
+    /// Where vectors and readings are remembered; in the cache directory where nothing is said
+    #[arg(long, value_name = "DIR")]
+    vectors: Option<PathBuf>,
+}
+
+impl MemoryArgs {
+    pub(crate) fn folder(&self, cache: &Cache) -> PathBuf {
+        self.vectors.clone().unwrap_or_else(|| cache.root().join("eval"))
+    }
 }
 
 /// Labelled questions to calibrate on.
@@ -122,6 +136,8 @@ pub(crate) struct HeadsArgs {
     /// Heads of the first so many layers only
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) layers: Option<usize>,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     /// Draw every head, layer by layer, as good as it is
     #[arg(long, value_name = "FILE.svg|FILE.png")]
     pub(crate) plot: Option<PathBuf>,
@@ -140,6 +156,8 @@ pub(crate) struct CascadeArgs {
     /// Share of the tokens that reading everything takes, which reading as needed may take; 0 to 1
     #[arg(long, default_value_t = 0.4, value_name = "SHARE")]
     pub(crate) share: f64,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     /// Where the policy is written
     #[arg(long, value_name = "FILE.toml", default_value = "reading.toml")]
     pub(crate) out: PathBuf,

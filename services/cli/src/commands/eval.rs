@@ -3,7 +3,7 @@
 pub(super) mod picture;
 pub(super) mod sets;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tamis::deadline::Deadline;
@@ -27,9 +27,6 @@ use crate::connect::configuration;
 use crate::failure::{Failure, Result};
 use crate::progress::{self, Bar};
 
-/// Where vectors are remembered, in the cache directory.
-pub(super) const MEMORY: &str = "eval";
-
 pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
     if let [first, second] = args.compare.as_slice() {
         return show_changes(&read(first)?, &read(second)?);
@@ -40,7 +37,7 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
     // The encoder first: a process has one runtime, and bf16 needs its own build of it, which runs everything else too.
     let settings = configuration(global)?.encoder().map_err(usage)?;
     let encoder = Arc::new(OnnxEncoder::load(&settings, &cache, &Bar::default())?);
-    let encoder = RememberingEncoder::open(encoder, &memory(args, &cache))?;
+    let encoder = RememberingEncoder::open(encoder, &args.memory.folder(&cache))?;
     let everywhere = match args.heads_left_out {
         true => None,
         false => reader(global, args, "", &systems, &cache)?,
@@ -120,12 +117,7 @@ fn reader(
         settings.listen = Listen::Table(Some(table));
     }
     let reader = LanguageReader::open(settings, cache, &Bar::default())?;
-    Ok(Some(Arc::new(RememberingReader::open(Arc::new(reader), &memory(args, cache))?)))
-}
-
-/// Where vectors and readings are remembered.
-fn memory(args: &EvalArgs, cache: &Cache) -> PathBuf {
-    args.vectors.clone().unwrap_or_else(|| cache.root().join(MEMORY))
+    Ok(Some(Arc::new(RememberingReader::open(Arc::new(reader), &args.memory.folder(cache))?)))
 }
 
 /// How much is read: that of a file, or the policy that ships, but for what flags say.

@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::files::{self, Found};
 use super::line;
 use crate::args::{Global, IngestArgs, OutputFormat, Precompute};
-use crate::connect::{Connection, Store};
+use crate::connect::{Connection, Store, configuration};
 use crate::failure::{Failure, Result};
 use crate::filter;
 use crate::progress;
@@ -53,6 +53,7 @@ pub(crate) async fn run(global: &Global, args: IngestArgs) -> Result {
             Found::Skipped { path, reason } => summary.skipped.push((path, reason)),
         }
     }
+    leave_store(&configuration(global)?.data_dir, &mut found, &mut summary.skipped);
     let total: u64 = found.iter().map(|(_, bytes)| bytes).sum();
     if args.dry_run {
         return dry_run(global, &found, total, &summary);
@@ -106,6 +107,16 @@ pub(crate) async fn run(global: &Global, args: IngestArgs) -> Result {
         Ok(())
     } else {
         Err(Failure::Other(format!("{} documents failed", summary.failed.len())))
+    }
+}
+
+/// The store's own files are no documents.
+fn leave_store(store: &Path, found: &mut Vec<(PathBuf, u64)>, skipped: &mut Vec<(String, String)>) {
+    let Ok(store) = store.canonicalize() else { return };
+    let before = found.len();
+    found.retain(|(path, _)| path.canonicalize().map_or(true, |path| !path.starts_with(&store)));
+    if found.len() < before {
+        skipped.push((store.display().to_string(), "the store itself".into()));
     }
 }
 

@@ -10,7 +10,6 @@ use tamis::rank::{Model, ReadingPolicy};
 use tamis::read::{LanguageReader, LazyReader};
 use tamis::tokenize;
 
-use super::super::eval::MEMORY;
 use super::super::line;
 use super::{encoder, labelled, prepared, written};
 use crate::args::{CascadeArgs, Global, OutputFormat};
@@ -22,9 +21,10 @@ pub(crate) fn run(global: &Global, args: &CascadeArgs) -> Result {
     let usage = |e: tamis::error::Error| Failure::Usage(e.to_string());
     let (config, cache) = (configuration(global)?, Cache::from_environment()?);
     let sets = labelled(&args.labelled)?;
-    let encoder = encoder(&config, &cache)?;
+    let memory = args.memory.folder(&cache);
+    let encoder = encoder(&config, &cache, &memory)?;
     let reader = LanguageReader::open(config.reader().map_err(usage)?, &cache, &Bar::default())?;
-    let reader = Arc::new(RememberingReader::open(Arc::new(reader), &cache.root().join(MEMORY))?);
+    let reader = Arc::new(RememberingReader::open(Arc::new(reader), &memory)?);
     let plan = Plan {
         systems: Vec::new(),
         budgets: args.budgets.clone(),

@@ -23,7 +23,7 @@ pub(crate) fn run(global: &Global, args: &HeadsArgs) -> Result {
     let usage = |e: tamis::error::Error| Failure::Usage(e.to_string());
     let (config, cache) = (configuration(global)?, Cache::from_environment()?);
     let sets = labelled(&args.labelled)?;
-    let encoder = encoder(&config, &cache)?;
+    let encoder = encoder(&config, &cache, &args.memory.folder(&cache))?;
     let listen_to = Listen::Layers(args.layers.unwrap_or(usize::MAX));
     let settings = ReaderSettings { listen: listen_to, ..config.reader().map_err(usage)? };
     let reader = LanguageReader::open(settings, &cache, &Bar::default())?;

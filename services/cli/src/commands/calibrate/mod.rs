@@ -4,6 +4,7 @@ mod cascade;
 mod heads;
 mod temperature;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tamis::deadline::Deadline;
@@ -15,7 +16,6 @@ use tamis::ingest::settings_for;
 use tamis::models::Cache;
 use tamis_server::Config;
 
-use super::eval::MEMORY;
 use super::eval::sets::folders;
 use crate::args::{CalibrateCommand, Global, LabelledArgs};
 use crate::failure::{Failure, Result};
@@ -46,10 +46,10 @@ fn labelled(args: &LabelledArgs) -> Result<Vec<Set>> {
 }
 
 /// The encoder, with what it said before.
-fn encoder(config: &Config, cache: &Cache) -> Result<RememberingEncoder> {
+fn encoder(config: &Config, cache: &Cache, memory: &Path) -> Result<RememberingEncoder> {
     let settings = config.encoder().map_err(|e| Failure::Usage(e.to_string()))?;
     let encoder = Arc::new(OnnxEncoder::load(&settings, cache, &Bar::default())?);
-    Ok(RememberingEncoder::open(encoder, &cache.root().join(MEMORY))?)
+    Ok(RememberingEncoder::open(encoder, memory)?)
 }
 
 /// A set, encoded as it is served.
@@ -60,6 +60,6 @@ fn prepared(set: Set, encoder: &RememberingEncoder) -> Result<PreparedSet> {
     Ok(prepared)
 }
 
-fn written(path: &std::path::Path, text: &str) -> Result {
+fn written(path: &Path, text: &str) -> Result {
     std::fs::write(path, text).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))
 }
