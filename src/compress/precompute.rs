@@ -12,7 +12,7 @@ const AT_A_TIME: u32 = 64;
 
 impl Compressor {
     /// Reads a stored document's passages, so that the first question to them costs no more than the second. How many
-    /// passages the reader keeps now: not those that are longer than its window.
+    /// passages the reader has read: not those that are longer than its window. It keeps as many as it has room for.
     ///
     /// # Errors
     /// [`crate::error::Error::InvalidArgument`] where there is no reader, the reader's and the store's, the deadline's.

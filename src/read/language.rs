@@ -300,7 +300,7 @@ impl Reader for LanguageReader {
             return Ok(false);
         }
         let key = self.key(ids);
-        if !states.has(&key)? {
+        if !states.has(&key) {
             states.put(key, Arc::new(self.new_state(ids, deadline)?))?;
         }
         Ok(true)

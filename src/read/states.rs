@@ -26,7 +26,7 @@ const TYPICAL_BYTES: usize = 1024 * 1024;
 pub struct StateSettings {
     /// Bytes of memory; with 0 nothing is kept there.
     pub memory: usize,
-    /// A file, and so many bytes of it, for what must outlive the process or does not fit into memory.
+    /// A folder, and so many bytes in it, for what must outlive the process or does not fit into memory.
     pub disk: Option<(PathBuf, u64)>,
 }
 
@@ -113,7 +113,7 @@ impl States {
         Ok(Some(Self { memory, disk: settings.disk.as_ref().map(open).transpose()? }))
     }
 
-    /// What is kept; a file that can't be read is told in the log and read around.
+    /// What is kept; what can't be read is told in the log and computed anew.
     pub(super) fn get(&self, key: &Key) -> Option<Arc<State>> {
         if let Some(state) = self.memory.get(key) {
             return Some(state);
@@ -128,12 +128,12 @@ impl States {
     }
 
     /// Whether these would be found.
-    pub(super) fn has(&self, key: &Key) -> Result<bool> {
-        Ok(self.memory.peek(key).is_some() || self.disk.as_ref().map_or(Ok(false), |disk| disk.has(key))?)
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.memory.peek(key).is_some() || self.disk.as_ref().is_some_and(|disk| disk.has(key))
     }
 
     /// # Errors
-    /// [`crate::error::Error::Store`] where the file can't be written; memory has it all the same.
+    /// [`crate::error::Error::Io`] where it can't be written; memory has it all the same.
     pub(super) fn put(&self, key: Key, state: Arc<State>) -> Result<()> {
         self.memory.insert(key, state.clone());
         self.disk.as_ref().map_or(Ok(()), |disk| disk.put(&key, &state))

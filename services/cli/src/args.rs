@@ -65,7 +65,7 @@ pub(crate) struct ReaderFlags {
     /// Memory for keys and values of passages, about 1.2 MiB each: another question to them costs its own tokens only
     #[arg(long, global = true, value_name = "MIB")]
     pub(crate) reader_states_mib: Option<usize>,
-    /// The same in a file of the data directory, which outlives the process
+    /// The same in files of the data directory, which outlives the process
     #[arg(long, global = true, value_name = "MIB")]
     pub(crate) reader_states_disk_mib: Option<usize>,
 }

@@ -9,7 +9,7 @@ use tamis::read::{HeadTable, Listen, ReaderSettings, StateSettings};
 
 const MIB: usize = 1024 * 1024;
 /// Keys and values of passages, in the data directory.
-const READER_STATES: &str = "reader-states.redb";
+const READER_STATES: &str = "reader-states";
 
 /// Every setting of the server, flat; a file's keys and `TAMIS_` variables have these names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ pub struct Config {
     /// Passages' keys and values are kept in so many MiB of memory (about 1.2 MiB each), so that another question to
     /// the same passage costs its own tokens only; 0 keeps none.
     pub reader_states_mib: usize,
-    /// The same in a file of the data directory, which outlives the process; 0 keeps none.
+    /// The same in files of the data directory, which outlives the process; 0 keeps none.
     pub reader_states_disk_mib: usize,
     /// Questions that are read for at once; 0: one per core.
     pub read_threads: usize,

@@ -1,145 +1,162 @@
-//! States in a file: bounded, the oldest go first.
+//! States in files of a folder: bounded, the oldest go first.
+//!
+//! A file each, because values of a megabyte take up to twice their size in a database's pages, and the limit is a promise.
 
+use std::collections::{HashSet, VecDeque};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use std::time::SystemTime;
 
 use super::{Key, State};
 use crate::error::{Error, Result};
 
-/// States with their ages.
-const STATES: TableDefinition<'_, &[u8], (u64, &[u8])> = TableDefinition::new("states");
-/// Keys by age.
-const AGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("ages");
-/// redb's own cache: what is read goes into memory as states anyway.
-const PAGES: usize = 4 * 1024 * 1024;
-/// Bytes that are gathered before they are written: each write waits for the disk.
-const GATHER: u64 = 32 * 1024 * 1024;
+/// Ends the name of a file that is being written.
+const UNFINISHED: &str = "part";
+/// Bytes of a hash before every state: after a crash of the machine a file may have a name and no content.
+const HASH: usize = 16;
 
-/// A file of states.
+/// A folder of states.
 pub(super) struct Disk {
-    path: PathBuf,
-    file: Database,
+    folder: PathBuf,
     limit: u64,
-    written: Mutex<Written>,
+    kept: Mutex<Kept>,
 }
 
-/// What is in the file, and what is to be written.
-struct Written {
+/// What is in the folder.
+#[derive(Default)]
+struct Kept {
     bytes: u64,
-    next: u64,
-    waiting: Vec<(Key, Vec<u8>)>,
-    waiting_bytes: u64,
+    /// With their lengths, the oldest first.
+    by_age: VecDeque<(Key, u64)>,
+    keys: HashSet<Key>,
 }
 
 impl Disk {
-    /// Opens a file, or begins one, for so many bytes of states.
-    pub(super) fn open(path: &Path, limit: u64) -> Result<Self> {
-        let refuse = |e: redb::Error| Error::Store { path: path.to_owned(), reason: e.to_string() };
-        let open = || -> Result<(Database, Written), redb::Error> {
-            let file = Database::builder().set_cache_size(PAGES).create(path)?;
-            let begin = file.begin_write()?;
-            let (mut bytes, mut next) = (0, 0);
-            {
-                let states = begin.open_table(STATES)?;
-                for entry in states.iter()? {
-                    bytes += entry?.1.value().1.len() as u64;
-                }
-                let ages = begin.open_table(AGES)?;
-                if let Some((age, _)) = ages.last()? {
-                    next = age.value() + 1;
+    /// Opens a folder, or begins one, for so many bytes.
+    pub(super) fn open(folder: &Path, limit: u64) -> Result<Self> {
+        let failed = Error::io(folder);
+        let list = || -> std::io::Result<Vec<(SystemTime, Key, u64)>> {
+            fs::create_dir_all(folder)?;
+            let mut found = Vec::new();
+            for entry in fs::read_dir(folder)? {
+                let (entry, path) = entry.map(|e| (e.metadata(), e.path()))?;
+                if path.extension().is_some_and(|e| e == UNFINISHED) {
+                    fs::remove_file(&path)?;
+                } else if let Some(key) = path.file_name().and_then(|name| key_of(&name.to_string_lossy())) {
+                    let entry = entry?;
+                    found.push((entry.modified()?, key, entry.len()));
                 }
             }
-            begin.commit()?;
-            Ok((file, Written { bytes, next, waiting: Vec::new(), waiting_bytes: 0 }))
+            Ok(found)
         };
-        let (file, written) = open().map_err(refuse)?;
-        let disk = Self { path: path.to_owned(), file, limit, written: Mutex::new(written) };
+        let mut found = list().map_err(failed)?;
+        found.sort_unstable();
+        let kept = Kept {
+            bytes: found.iter().map(|(_, _, length)| length).sum(),
+            keys: found.iter().map(|(_, key, _)| *key).collect(),
+            by_age: found.into_iter().map(|(_, key, length)| (key, length)).collect(),
+        };
+        let disk = Self { folder: folder.to_owned(), limit, kept: Mutex::new(kept) };
         // The limit may be lower than the last time.
-        disk.flush()?;
+        disk.make_room(&mut disk.kept(), 0)?;
         Ok(disk)
     }
 
+    /// Whether it is there.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.kept().keys.contains(key)
+    }
+
+    /// `None` also for what is damaged.
     pub(super) fn get(&self, key: &Key) -> Result<Option<State>> {
-        if let Some((_, waiting)) = self.written().waiting.iter().find(|(k, _)| k == key) {
-            return Ok(State::unpacked(waiting));
+        if !self.has(key) {
+            return Ok(None);
         }
-        let get = || -> Result<Option<State>, redb::Error> {
-            let states = self.file.begin_read()?.open_table(STATES)?;
-            Ok(states.get(key.as_slice())?.and_then(|entry| State::unpacked(entry.value().1)))
-        };
-        get().map_err(|e| self.refuse(e))
+        let path = self.path(key);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let whole = bytes.split_at_checked(HASH).filter(|(hash, state)| *hash == &hash_of(state)[..]);
+                Ok(whole.and_then(|(_, state)| State::unpacked(state)))
+            }
+            // Dropped since it was looked for.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io(&path)(e)),
+        }
     }
 
-    /// Whether it is there, or will be.
-    pub(super) fn has(&self, key: &Key) -> Result<bool> {
-        if self.written().waiting.iter().any(|(k, _)| k == key) {
-            return Ok(true);
-        }
-        let has = || -> Result<bool, redb::Error> {
-            Ok(self.file.begin_read()?.open_table(STATES)?.get(key.as_slice())?.is_some())
-        };
-        has().map_err(|e| self.refuse(e))
-    }
-
+    /// Keeps a state; one that is larger than the limit is not kept.
     pub(super) fn put(&self, key: &Key, state: &State) -> Result<()> {
-        let bytes = state.packed();
-        let mut written = self.written();
-        written.waiting_bytes += bytes.len() as u64;
-        written.waiting.push((*key, bytes));
-        if written.waiting_bytes < GATHER.min(self.limit) {
+        let state = state.packed();
+        let bytes = [&hash_of(&state)[..], &state].concat();
+        let length = bytes.len() as u64;
+        if length > self.limit {
             return Ok(());
         }
-        self.write(&mut written).map_err(|e| self.refuse(e))
-    }
-
-    /// Writes what waits.
-    pub(super) fn flush(&self) -> Result<()> {
-        self.write(&mut self.written()).map_err(|e| self.refuse(e))
-    }
-
-    fn written(&self) -> MutexGuard<'_, Written> {
-        // Changed whole, after what it tells of is on disk.
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self, written: &mut Written) -> Result<(), redb::Error> {
-        let (mut bytes, mut next) = (written.bytes, written.next);
-        let write = self.file.begin_write()?;
-        {
-            let (mut states, mut ages) = (write.open_table(STATES)?, write.open_table(AGES)?);
-            for (key, state) in &written.waiting {
-                let before = states.insert(key.as_slice(), (next, state.as_slice()))?;
-                let before = before.map(|old| (old.value().0, old.value().1.len()));
-                if let Some((age, length)) = before {
-                    ages.remove(age)?;
-                    bytes -= length as u64;
-                }
-                ages.insert(next, key.as_slice())?;
-                bytes += state.len() as u64;
-                next += 1;
-            }
-            while bytes > self.limit {
-                let Some((_, key)) = ages.pop_first()? else { break };
-                if let Some(old) = states.remove(key.value())? {
-                    bytes -= old.value().1.len() as u64;
-                }
-            }
+        let path = self.path(key);
+        let mut kept = self.kept();
+        // A damaged one is replaced.
+        if kept.keys.contains(key) && fs::metadata(&path).is_ok_and(|m| m.len() == length) {
+            return fs::write(&path, bytes).map_err(Error::io(&path));
         }
-        write.commit()?;
-        *written = Written { bytes, next, waiting: Vec::new(), waiting_bytes: 0 };
+        kept.forget(key);
+        self.make_room(&mut kept, length)?;
+        let unfinished = path.with_extension(UNFINISHED);
+        fs::write(&unfinished, bytes).map_err(Error::io(&unfinished))?;
+        fs::rename(&unfinished, &path).map_err(Error::io(&path))?;
+        kept.keys.insert(*key);
+        kept.by_age.push_back((*key, length));
+        kept.bytes += length;
         Ok(())
     }
 
-    fn refuse(&self, e: redb::Error) -> Error {
-        Error::Store { path: self.path.clone(), reason: e.to_string() }
+    /// Drops the oldest until so many bytes more fit.
+    fn make_room(&self, kept: &mut Kept, more: u64) -> Result<()> {
+        while kept.bytes + more > self.limit {
+            let Some((key, _)) = kept.by_age.front().copied() else { break };
+            let path = self.path(&key);
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(&path)(e)),
+                _ => kept.forget(&key),
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        self.folder.join(key.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // It is a cache: where a panic left it behind the folder, a file is looked for in vain, or found at the next start.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // It is a cache: what can't be written will be read again.
-        drop(self.flush());
+impl Kept {
+    fn forget(&mut self, key: &Key) {
+        self.keys.remove(key);
+        if let Some(at) = self.by_age.iter().position(|(k, _)| k == key)
+            && let Some((_, length)) = self.by_age.remove(at)
+        {
+            self.bytes -= length;
+        }
     }
+}
+
+fn hash_of(state: &[u8]) -> Key {
+    let hash = blake3::hash(state);
+    std::array::from_fn(|n| hash.as_bytes()[n])
+}
+
+/// The key that a file's name tells; `None` for files of others.
+fn key_of(name: &str) -> Option<Key> {
+    let mut key = Key::default();
+    if name.len() != 2 * key.len() || !name.is_ascii() {
+        return None;
+    }
+    for (byte, digits) in key.iter_mut().zip(name.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(key)
 }
