@@ -2,9 +2,10 @@
 
     python benches/latency.py TAMIS_BINARY PROTO_DIRECTORY [SEGMENTS]
 
-With TAMIS_READER_STATES_MIB=200 in the environment the reader keeps what it has computed of passages, which shows where the
-same twenty are asked again and again. Starts a server on a scratch directory, ingests generated passages (one segment each), asks questions one after
-the other, and prints percentiles with the stages. Needs grpcio and grpcio-tools.
+Starts a server on a scratch directory, ingests generated passages (one segment each), asks questions one after
+the other, and prints percentiles with the stages. With TAMIS_READER_STATES_MIB=200 in the environment the reader
+keeps what it has computed of passages, which shows where the same twenty are asked again and again. Needs grpcio and
+grpcio-tools.
 """
 
 import random

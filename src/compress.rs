@@ -177,7 +177,7 @@ impl Compressor {
             return take(LongText::best(request, encoder, &self.model, reading, deadline)?);
         };
         let reader = self.reader.as_ref().ok_or_else(no_reader)?.get(deadline)?;
-        take(LongText::everything(request, encoder, &self.model, reader.as_ref(), how)?)
+        take(LongText::everything(request, encoder, reader.as_ref(), how)?)
     }
 
     /// Who reads for a request, and how much.

@@ -127,7 +127,7 @@ impl Ingestor {
             deadline,
             title: &head.title,
             text: &source.text,
-            only_labels: only_labels(&segments),
+            only_labels: only_labels(segments.iter()),
         };
         let mut first = 0;
         for n in (0..segments.len()).step_by(SEGMENTS_PER_BATCH) {
@@ -191,7 +191,7 @@ pub fn prepare_inline(
         deadline,
         title: &head.title,
         text: &source.text,
-        only_labels: only_labels(&segments),
+        only_labels: only_labels(segments.iter()),
     };
     let stored = vectors.encode(&segments, 0..segments.len())?;
     head.segments = u32::try_from(stored.len()).unwrap_or(u32::MAX);
@@ -209,7 +209,7 @@ pub(crate) fn prepare_part(
     deadline: &Deadline,
 ) -> Result<Vec<StoredSegment>> {
     let segments = segments_of(encoder, part, 0);
-    of_request(encoder, title, &part.text, only_labels(&segments), deadline).whole(&segments)
+    of_request(encoder, title, &part.text, only_labels(segments.iter()), deadline).whole(&segments)
 }
 
 /// Gives segments of a part the vectors of their blocks.
@@ -222,7 +222,7 @@ pub(crate) fn add_block_vectors(
     segments: &mut [StoredSegment],
     deadline: &Deadline,
 ) -> Result<()> {
-    let labels = segments.iter().flat_map(|s| &s.segment.blocks).all(|b| b.kind.is_label());
+    let labels = only_labels(segments.iter().map(|s| &s.segment));
     of_request(encoder, title, "", labels, deadline).add_blocks(segments)
 }
 
@@ -272,8 +272,8 @@ fn count(head: &mut DocumentHead, segments: &[Segment]) {
     head.blocks = saturated(segments.iter().map(|s| s.blocks.len()).sum());
 }
 
-fn only_labels(segments: &[Segment]) -> bool {
-    segments.iter().flat_map(|s| &s.blocks).all(|b| b.kind.is_label())
+fn only_labels<'s>(segments: impl Iterator<Item = &'s Segment>) -> bool {
+    segments.flat_map(|s| &s.blocks).all(|b| b.kind.is_label())
 }
 
 /// Longest segment's own text, in tokens.

@@ -37,6 +37,7 @@ pub mod error;
 pub mod eval;
 pub mod extract;
 pub mod fit;
+mod hash;
 pub mod index;
 pub mod ingest;
 pub mod models;

@@ -101,7 +101,6 @@ pub struct Progress {
 pub struct LongText<'m> {
     request: LongRequest,
     encoder: &'m dyn Encoder,
-    model: &'m Model,
     how: How<'m>,
     /// Bytes that were not split yet, and their place in the document.
     buffer: Vec<u8>,
@@ -111,7 +110,7 @@ pub struct LongText<'m> {
 
 enum How<'m> {
     /// The best segments are ranked, and read by whoever reads.
-    Best(Box<Survey>, Option<WhoReads<'m>>),
+    Best(Box<Survey>, &'m Model, Option<WhoReads<'m>>),
     /// All of it is read.
     Everything(Everything<'m>),
 }
@@ -128,23 +127,22 @@ impl<'m> LongText<'m> {
         let must_keep = MustKeep::of(&request.query, &request.must_keep)?;
         let question = Question::new(&request.query, encoder, deadline)?;
         let survey = Survey::new(question, must_keep, candidates::for_budget(request.budget.max_tokens.0));
-        Ok(Self::with(request, encoder, model, How::Best(Box::new(survey), reading)))
+        Ok(Self::with(request, encoder, How::Best(Box::new(survey), model, reading)))
     }
 
     /// Begins to read all of a document.
     pub(super) fn everything(
         request: LongRequest,
         encoder: &'m dyn Encoder,
-        model: &'m Model,
         reader: &'m dyn Reader,
         how: InfiniRetriSettings,
     ) -> Result<Self> {
         let everything = Everything::new(reader, &request.title, &request.query, how)?;
-        Ok(Self::with(request, encoder, model, How::Everything(everything)))
+        Ok(Self::with(request, encoder, How::Everything(everything)))
     }
 
-    fn with(request: LongRequest, encoder: &'m dyn Encoder, model: &'m Model, how: How<'m>) -> Self {
-        Self { request, encoder, model, how, buffer: Vec::new(), at: 0, stats: Stats::default() }
+    fn with(request: LongRequest, encoder: &'m dyn Encoder, how: How<'m>) -> Self {
+        Self { request, encoder, how, buffer: Vec::new(), at: 0, stats: Stats::default() }
     }
 
     /// Takes the next bytes of the document; they may end anywhere.
@@ -162,7 +160,7 @@ impl<'m> LongText<'m> {
 
     fn progress(&self) -> Progress {
         let (segments, tokens_read) = match &self.how {
-            How::Best(survey, _) => (survey.segments(), 0),
+            How::Best(survey, ..) => (survey.segments(), 0),
             How::Everything(everything) => (everything.segments(), everything.tokens_read()),
         };
         Progress { bytes: self.at, segments, tokens_read }
@@ -183,7 +181,7 @@ impl<'m> LongText<'m> {
         }
         let (encoder, at, title) = (self.encoder, self.at, self.request.title.as_str());
         match &mut self.how {
-            How::Best(survey, _) => {
+            How::Best(survey, ..) => {
                 self.stats.time("encode", || survey.take(encoder, title, &part, at, deadline))?;
             }
             How::Everything(everything) => {
@@ -194,16 +192,16 @@ impl<'m> LongText<'m> {
         Ok(())
     }
 
-    /// The context, and what the document came to. Where the deadline comes near, what was read until then counts.
+    /// The context. Where the deadline comes near, what was read until then counts.
     ///
     /// # Errors
     /// As for [`Self::push`], and [`Error::BudgetInfeasible`] where not one block fits.
-    pub fn finish(mut self, deadline: &Deadline) -> Result<(Answer, Progress)> {
+    pub fn finish(mut self, deadline: &Deadline) -> Result<Answer> {
         self.take(self.buffer.len(), deadline)?;
         let progress = self.progress();
-        let Self { request, encoder, model, how, mut stats, .. } = self;
-        let (survey, reading) = match how {
-            How::Best(survey, reading) => (survey, reading),
+        let Self { request, encoder, how, mut stats, .. } = self;
+        let (survey, model, reading) = match how {
+            How::Best(survey, model, reading) => (survey, model, reading),
             How::Everything(everything) => {
                 let to_fit = (&request.budget, request.format);
                 let (context, was_read) =
@@ -211,7 +209,7 @@ impl<'m> LongText<'m> {
                 stats.candidates = was_read.passages;
                 stats.read = Some(was_read);
                 let (not_kept, explanation) = (Vec::new(), Vec::new());
-                return Ok((Answer { context, confidence: 0.0, not_kept, explanation, stats }, progress));
+                return Ok(Answer { context, confidence: 0.0, not_kept, explanation, stats });
             }
         };
         let head = head(&request, &progress);
@@ -227,7 +225,7 @@ impl<'m> LongText<'m> {
             explain: request.explain,
             reading,
         };
-        Ok((answer(&view, &Filter::All, &question, &shape, stats, deadline)?, progress))
+        answer(&view, &Filter::All, &question, &shape, stats, deadline)
     }
 }
 

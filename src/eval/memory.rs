@@ -11,6 +11,7 @@ use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
 
 use crate::encode::Fingerprint;
 use crate::error::{Error, Result};
+use crate::hash::Beginning;
 
 pub use encoder::RememberingEncoder;
 pub use reader::RememberingReader;
@@ -20,7 +21,7 @@ const SAID: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("vectors");
 const SAVE_EVERY_BYTES: usize = 4 * 1024 * 1024;
 
 /// The beginning of a hash of what a model was asked.
-type Key = [u8; 16];
+type Key = Beginning;
 
 /// A file of answers by key.
 struct Memory {

@@ -56,11 +56,17 @@ impl SegmentEncoder<'_> {
     /// The segments with a vector for each as a whole, and none for their blocks.
     pub(super) fn whole(&self, segments: &[Segment]) -> Result<Vec<StoredSegment>> {
         let mut stored = self.without_vectors(segments, 0, self.text.len());
-        let texts: Vec<String> = stored.iter().map(|s| self.passage(s)).collect();
-        for (s, vector) in stored.iter_mut().zip(self.vectors(&texts)?) {
-            s.vector = vector;
-        }
+        self.add_wholes(&mut stored)?;
         Ok(stored)
+    }
+
+    fn add_wholes(&self, stored: &mut [StoredSegment]) -> Result<()> {
+        let texts: Vec<String> = stored.iter().map(|s| self.passage(s)).collect();
+        let mut encoded = self.vectors(&texts)?.into_iter();
+        for s in stored {
+            s.vector = encoded.next().ok_or_else(too_few)?;
+        }
+        Ok(())
     }
 
     /// Gives segments the vectors of their blocks.
@@ -108,11 +114,9 @@ impl SegmentEncoder<'_> {
         let similarity: Vec<f32> = vectors.windows(2).map(alike).collect();
         let recut = semantic::recut(segments, &tokens, &similarity, super::segment_limit(self.encoder));
         let mut stored = self.without_vectors(&recut, start, end);
-        let passages: Vec<String> = stored.iter().map(|s| self.passage(s)).collect();
-        let mut wholes = self.vectors(&passages)?.into_iter();
+        self.add_wholes(&mut stored)?;
         let mut vectors = vectors.into_iter();
         for s in &mut stored {
-            s.vector = wholes.next().ok_or_else(too_few)?;
             s.block_vectors = vectors.by_ref().take(s.segment.blocks.len()).collect();
         }
         Ok(stored)

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::{Attention, Certainty, Of, Reader, Reading, ReadingHash, Rows};
+use super::{Attention, Certainty, Of, Reader, Reading, Rows};
 use crate::deadline::Deadline;
 use crate::encode::Fingerprint;
 use crate::error::Result;
+use crate::hash::Beginning;
 
 /// About how much a passage takes: to size the cache's tables with.
 const TYPICAL_BYTES: usize = 8 * 1024;
@@ -17,7 +18,7 @@ const TYPICAL_BYTES: usize = 8 * 1024;
 /// Keeps what was heard in a bounded part of the memory.
 pub struct CachedReader {
     inner: Arc<dyn Reader>,
-    heard: Cache<ReadingHash, Heard, Bytes>,
+    heard: Cache<Beginning, Heard, Bytes>,
 }
 
 #[derive(Clone)]
@@ -29,8 +30,8 @@ enum Heard {
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<ReadingHash, Heard> for Bytes {
-    fn weight(&self, _: &ReadingHash, heard: &Heard) -> u64 {
+impl Weighter<Beginning, Heard> for Bytes {
+    fn weight(&self, _: &Beginning, heard: &Heard) -> u64 {
         let values = match heard {
             Heard::Attention(a) => 4 * (a.shares.len() + a.to_question.len()) + 16 * (a.tokens.len() + a.heads.len()),
             Heard::Certainty(c) => 24 * c.tokens.len(),

@@ -22,6 +22,7 @@ use super::{Attention, Certainty, Of, Reader, Reading, Rows};
 use crate::deadline::Deadline;
 use crate::encode::{Fingerprint, Precision, Priority};
 use crate::error::{Error, Result};
+use crate::hash::beginning;
 use crate::models::{self, Cache, Progress, catalog};
 use crate::onnx::{Head, LlamaShape, Product, Signal, state_parts, write_llama};
 use crate::runtime::{Pool, Runtime};
@@ -228,8 +229,7 @@ impl LanguageReader {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.fingerprint.0.as_bytes());
         ids.iter().for_each(|id| _ = hasher.update(&id.to_le_bytes()));
-        let hash = hasher.finalize();
-        std::array::from_fn(|n| hash.as_bytes()[n])
+        beginning(hasher.finalize())
     }
 
     fn checked(&self, reading: &Reading<'_>, deadline: &Deadline) -> Result<Prompt> {

@@ -32,6 +32,7 @@ pub use states::StateSettings;
 use crate::deadline::Deadline;
 use crate::encode::Fingerprint;
 use crate::error::Result;
+use crate::hash::{Beginning, beginning};
 use crate::onnx::Head;
 
 /// What is read: a passage, and the question to it.
@@ -45,19 +46,15 @@ pub struct Reading<'a> {
     pub question: &'a str,
 }
 
-/// The beginning of a hash of a reading.
-pub(crate) type ReadingHash = [u8; 16];
-
 impl Reading<'_> {
     /// What it is remembered by, together with what was listened for.
-    pub(crate) fn hash(&self, listened_for: &str) -> ReadingHash {
+    pub(crate) fn hash(&self, listened_for: &str) -> Beginning {
         let mut hasher = blake3::Hasher::new();
         for part in [listened_for, self.title, self.text, self.question] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }
-        let hash = hasher.finalize();
-        std::array::from_fn(|n| hash.as_bytes()[n])
+        beginning(hasher.finalize())
     }
 }
 
@@ -159,7 +156,7 @@ pub trait Reader: Send + Sync {
     /// readers that keep nothing, and not of passages that are longer than the window.
     ///
     /// # Errors
-    /// [`crate::error::Error::Reader`], [`crate::error::Error::Store`], the deadline's.
+    /// [`crate::error::Error::Reader`], [`crate::error::Error::Io`] where it can't be kept, the deadline's.
     fn prepare(&self, _passage: &Reading<'_>, _deadline: &Deadline) -> Result<bool> {
         Ok(false)
     }

@@ -2,7 +2,7 @@
 //!
 //! A passage comes before its question, so its states depend on nothing but itself ("prefix caching"; the states that
 //! are kept are those of vLLM's PagedAttention, arXiv 2309.06180, section 4.3, without sharing among requests). They
-//! are large, about a hundred thousand times what a block's vector takes: this is for collections that are small or
+//! are large, some thousand times what the passage's vector takes: this is for collections that are small or
 //! asked often.
 
 mod disk;
@@ -15,6 +15,7 @@ use quick_cache::sync::Cache;
 
 use self::disk::Disk;
 use crate::error::Result;
+use crate::hash::Beginning;
 
 /// Largest magnitude of a component.
 const LIMIT: f32 = 127.0;
@@ -30,8 +31,8 @@ pub struct StateSettings {
     pub disk: Option<(PathBuf, u64)>,
 }
 
-/// The beginning of a hash of the network and the tokens.
-pub(super) type Key = [u8; 16];
+/// Of the network and the tokens.
+pub(super) type Key = Beginning;
 
 /// Keys and values of some tokens, `[parts, kv heads, tokens, head width]`: 8-bit integers, every head of every
 /// token with a scale of its own.
@@ -42,6 +43,7 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Of floats, whose heads are `width` components wide.
     pub(super) fn of(values: &[f32], width: usize) -> Self {
         let mut state = Self { values: Vec::with_capacity(values.len()), scales: Vec::new() };
         for row in values.chunks_exact(width) {

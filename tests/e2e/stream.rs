@@ -43,7 +43,10 @@ async fn answer(
     server: &Server,
     messages: Vec<CompressStreamRequest>,
 ) -> Result<(CompressResponse, Vec<Excerpt>, Vec<StreamProgress>), Status> {
-    let mut stream = server.contexts().await.compress_stream(tokio_stream::iter(messages)).await?.into_inner();
+    // An unoptimised encoder beside other tests is slow: nothing here is about deadlines.
+    let mut request = tonic::Request::new(tokio_stream::iter(messages));
+    request.set_timeout(std::time::Duration::from_secs(300));
+    let mut stream = server.contexts().await.compress_stream(request).await?.into_inner();
     let (mut excerpts, mut progress) = (Vec::new(), Vec::new());
     while let Some(response) = stream.message().await? {
         match response.part.unwrap() {

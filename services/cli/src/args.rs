@@ -62,7 +62,7 @@ pub(crate) struct ReaderFlags {
     /// Which of its heads are listened to, as `tamis calibrate heads` wrote it
     #[arg(long, global = true, value_name = "FILE.toml")]
     pub(crate) reader_heads: Option<PathBuf>,
-    /// Memory for keys and values of passages, about 1.2 MiB each: another question to them costs its own tokens only
+    /// Memory for keys and values of passages, 8.8 kB a token: another question to them costs its own tokens only
     #[arg(long, global = true, value_name = "MIB")]
     pub(crate) reader_states_mib: Option<usize>,
     /// The same in files of the data directory, which outlives the process

@@ -63,7 +63,7 @@ pub struct Config {
     pub reader_sessions: usize,
     /// What the reader heard is kept in so many MiB, so that the same passage is not read twice for one question.
     pub reader_cache_mib: usize,
-    /// Passages' keys and values are kept in so many MiB of memory (about 1.2 MiB each), so that another question to
+    /// Passages' keys and values are kept in so many MiB of memory (8.8 kB a token), so that another question to
     /// the same passage costs its own tokens only; 0 keeps none.
     pub reader_states_mib: usize,
     /// The same in files of the data directory, which outlives the process; 0 keeps none.

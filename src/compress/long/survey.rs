@@ -1,6 +1,7 @@
 //! The best segments of a document that comes in parts, and what all of it is like.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::compress::MustKeep;
 use crate::compress::answer::retrieve;
@@ -113,13 +114,14 @@ impl Survey {
         deadline: &Deadline,
     ) -> Result<(InlineIndex, Question)> {
         let settings = ingest::settings_for(encoder, BlockVectors::Separate);
-        let mut segments: Vec<(u32, StoredSegment)> = self.best.into_iter().map(|s| (s.ordinal, s.stored)).collect();
-        let index = InlineIndex::of_part(settings.clone(), head.clone(), segments.clone(), self.whole.clone());
+        let best = self.best.into_iter().map(|s| (s.ordinal, s.stored)).collect();
+        let index = InlineIndex::of_part(settings.clone(), head.clone(), best, self.whole.clone());
         let mut found = retrieve(&index, &Filter::All, &self.question, self.limit, deadline)?;
         self.must_keep.retrieve(&index, &Filter::All, &mut found)?;
-        let chosen: HashSet<u32> = found.iter().map(|candidate| candidate.id.ordinal).collect();
-        segments.retain(|(ordinal, _)| chosen.contains(ordinal));
-        let (ordinals, mut stored): (Vec<u32>, Vec<StoredSegment>) = segments.into_iter().unzip();
+        drop(index);
+        found.sort_by_key(|candidate| candidate.id.ordinal);
+        let retrieved = found.into_iter().map(|c| (c.id.ordinal, Arc::unwrap_or_clone(c.stored)));
+        let (ordinals, mut stored): (Vec<u32>, Vec<StoredSegment>) = retrieved.unzip();
         ingest::add_block_vectors(encoder, &head.title, &mut stored, deadline)?;
         let segments = ordinals.into_iter().zip(stored).collect();
         Ok((InlineIndex::of_part(settings, head, segments, self.whole), self.question))

@@ -8,6 +8,7 @@ use super::{Key, Memory};
 use crate::deadline::Deadline;
 use crate::encode::{Encoder, Fingerprint, PackedVector, Priority, Vector};
 use crate::error::{Error, Result};
+use crate::hash::beginning;
 
 /// Texts encoded at a time.
 const BATCH: usize = 512;
@@ -76,11 +77,7 @@ impl Encoder for RememberingEncoder {
     }
 
     fn encode_passages(&self, texts: &[&str], _: Priority, deadline: &Deadline) -> Result<Vec<Vector>> {
-        let key = |text: &&str| -> Key {
-            let hash = blake3::hash(text.as_bytes());
-            std::array::from_fn(|n| hash.as_bytes()[n])
-        };
-        let keys: Vec<Key> = texts.iter().map(key).collect();
+        let keys: Vec<Key> = texts.iter().map(|text| beginning(blake3::hash(text.as_bytes()))).collect();
         let mut vectors = self.memory.known(&keys, unpacked).map_err(|e| failed(&e))?;
         let missing: Vec<usize> = (0..texts.len()).filter(|n| vectors[*n].is_none()).collect();
         for batch in missing.chunks(BATCH) {

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use super::{Key, State};
 use crate::error::{Error, Result};
+use crate::hash::beginning;
 
 /// Ends the name of a file that is being written.
 const UNFINISHED: &str = "part";
@@ -76,7 +77,8 @@ impl Disk {
         let path = self.path(key);
         match fs::read(&path) {
             Ok(bytes) => {
-                let whole = bytes.split_at_checked(HASH).filter(|(hash, state)| *hash == &hash_of(state)[..]);
+                let whole =
+                    bytes.split_at_checked(HASH).filter(|(hash, state)| *hash == &beginning(blake3::hash(state))[..]);
                 Ok(whole.and_then(|(_, state)| State::unpacked(state)))
             }
             // Dropped since it was looked for.
@@ -88,7 +90,7 @@ impl Disk {
     /// Keeps a state; one that is larger than the limit is not kept.
     pub(super) fn put(&self, key: &Key, state: &State) -> Result<()> {
         let state = state.packed();
-        let bytes = [&hash_of(&state)[..], &state].concat();
+        let bytes = [&beginning(blake3::hash(&state))[..], &state].concat();
         let length = bytes.len() as u64;
         if length > self.limit {
             return Ok(());
@@ -142,11 +144,6 @@ impl Kept {
             self.bytes -= length;
         }
     }
-}
-
-fn hash_of(state: &[u8]) -> Key {
-    let hash = blake3::hash(state);
-    std::array::from_fn(|n| hash.as_bytes()[n])
 }
 
 /// The key that a file's name tells; `None` for files of others.

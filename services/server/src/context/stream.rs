@@ -107,9 +107,7 @@ fn take(
                     let _ = say.try_send(Ok(v1::CompressStreamResponse { part: Some(part) }));
                 }
             }
-            Some(Piece::End) => {
-                return long.finish(deadline).map(|(answer, _)| answer);
-            }
+            Some(Piece::End) => return long.finish(deadline),
             None => {
                 deadline.check("receive")?;
                 return Err(Error::Cancelled);
