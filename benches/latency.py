@@ -34,7 +34,7 @@ def percentiles(values: list[float]) -> str:
 
 def report(title: str, total: list[float], stages: list[dict[str, float]]) -> None:
     print(f"{title}: {percentiles(total)}")
-    for stage in ("queue", "encode", "retrieve", "rank", "read", "fit"):
+    for stage in ("queue", "encode", "retrieve", "rank", "read_mini", "read", "fit"):
         if any(stage in s for s in stages):
             print(f"    {stage:<9} {percentiles([s.get(stage, 0.0) for s in stages])}")
 
@@ -89,18 +89,22 @@ def main() -> None:
             def measure(title: str, rounds: int, corpus) -> None:
                 measured = [m for n in range(rounds + 5) for m in ask(n, **corpus())][5:]
                 report(title, [m[0] for m in measured], [m[1] for m in measured])
-                if any(m[2].tokens for m in measured):
-                    tokens, passages = ([getattr(m[2], of) for m in measured] for of in ("tokens", "passages"))
-                    print(f"    read      {statistics.mean(tokens):.0f} tokens in {statistics.mean(passages):.1f} passages")
+                for reader in range(max(len(m[2]) for m in measured)):
+                    read = [m[2][reader] for m in measured]
+                    tokens, passages = (statistics.mean(getattr(r, of) for r in read) for of in ("tokens", "passages"))
+                    name = context_pb2.ReaderName.Name(read[0].reader).removeprefix("READER_NAME_").lower()
+                    print(f"    {name:<9} {tokens:.0f} tokens in {passages:.1f} passages")
 
             measure("stored collection, budget 1,024", 200, lambda: {"collection": "bench"})
             precise = {"collection": "bench", "mode": context_pb2.MODE_PRECISE}
+            measure("the same, mini", 40, lambda: {"collection": "bench", "mode": context_pb2.MODE_MINI})
             measure("the same, precise", 40, lambda: precise)
-            measure("the same, precise, 20 passages", 40, lambda: {**precise, "read_passages": 20})
+            language = {**precise, "read_with": context_pb2.READER_NAME_LANGUAGE, "read_passages": 20}
+            measure("the same, the language model alone, 20 passages", 40, lambda: language)
             measure("the same, auto", 40, lambda: {"collection": "bench", "mode": context_pb2.MODE_AUTO})
             list(ingest_pb2_grpc.IngestServiceStub(channel).Ingest(requests("hot", 20)))
-            hot = {"collection": "hot", "mode": context_pb2.MODE_PRECISE, "read_passages": 20}
-            measure("20 stored passages, asked again and again, precise", 40, lambda: hot)
+            hot = {**language, "collection": "hot"}
+            measure("20 stored passages, asked again and again, the language model alone", 40, lambda: hot)
             passages = lambda: {
                 "documents": [common_pb2.Document(text=" ".join(sentence(rng) for _ in range(6))) for _ in range(20)]
             }

@@ -8,6 +8,7 @@ mod candidates;
 mod long;
 mod must_keep;
 mod precompute;
+mod readers;
 mod repeats;
 
 use std::sync::Arc;
@@ -20,16 +21,17 @@ use crate::fit::{Budget, Format, Order};
 use crate::index::inline::InlineIndex;
 use crate::index::{BlockVectors, DocumentHead, Filter, Index, Scope, View};
 use crate::ingest;
-use crate::rank::{Candidate, Model, Question, ReadingPolicy, Xl3m};
-use crate::read::{InfiniRetriSettings, LazyReader};
+use crate::rank::{Candidate, Model, Question, ReadingPolicy, Who, Xl3m};
+use crate::read::InfiniRetriSettings;
 use crate::span::Span;
 
 pub use answer::{Answer, Explained, Stats, WasBlockRead};
-pub(crate) use answer::{Ranked, Shape, WhoReads, answer, ranked, retrieve};
+pub(crate) use answer::{READ, READ_MINI, Ranked, ReadingStage, Shape, WhoReads, answer, ranked, retrieve};
 pub(crate) use candidates::kept_by;
 pub use long::{LongRequest, LongText, Progress};
 pub(crate) use must_keep::MustKeep;
 pub use must_keep::{MAX_TERM_BYTES, MAX_TERMS};
+pub use readers::Readers;
 
 /// Longest question, in bytes.
 pub const MAX_QUERY_BYTES: usize = 64 * 1024;
@@ -81,6 +83,8 @@ pub struct CompressRequest {
     pub mode: Mode,
     /// What orders the blocks that are read.
     pub ranker: Ranker,
+    /// The only one that reads; `None`: whom the mode takes.
+    pub read_with: Option<Who>,
     /// Most passages that are read, 1 to 1,000; `None`: as many as was measured best, and of documents that came with
     /// the request all, for rankers that read whole documents.
     pub read_passages: Option<usize>,
@@ -89,7 +93,7 @@ pub struct CompressRequest {
 /// What orders the blocks that are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ranker {
-    /// Attention, added to the fast score.
+    /// What readers find, added to the fast score.
     #[default]
     Fused,
     /// Certainty alone, as XL3M has it.
@@ -104,9 +108,11 @@ pub enum Mode {
     /// Vectors and terms.
     #[default]
     Fast,
-    /// The best passages are read together with the question.
+    /// The best passages are read together with the question, by reader-mini.
+    Mini,
+    /// The same, and the best of those by the language model.
     Precise,
-    /// They are read where the fast ranking is unsure, and no longer than that may change something.
+    /// Each reads where the ranking so far is unsure, and no longer than that may change something.
     Auto,
 }
 
@@ -117,20 +123,27 @@ pub struct Compressor {
     index: Arc<dyn Index>,
     model: Model,
     policy: ReadingPolicy,
-    reader: Option<LazyReader>,
+    readers: Readers,
 }
 
 impl Compressor {
     /// A compressor over an encoder and an index, with the ranking that ships.
     #[must_use]
     pub fn new(encoder: Arc<dyn Encoder>, index: Arc<dyn Index>) -> Self {
-        Self { encoder, index, model: Model::shipped(), policy: ReadingPolicy::shipped(), reader: None }
+        let (model, policy, readers) = (Model::shipped(), ReadingPolicy::shipped(), Readers::default());
+        Self { encoder, index, model, policy, readers }
     }
 
-    /// The same, with a reader for [`Mode::Precise`] and [`Mode::Auto`].
+    /// The same, with readers for the modes that read.
     #[must_use]
-    pub fn with_reader(self, reader: LazyReader) -> Self {
-        Self { reader: Some(reader), ..self }
+    pub fn with_readers(self, readers: Readers) -> Self {
+        Self { readers, ..self }
+    }
+
+    /// The same, reading as much as this policy says.
+    #[must_use]
+    pub fn with_policy(self, policy: ReadingPolicy) -> Self {
+        Self { policy, ..self }
     }
 
     /// The context that answers a question best under a budget.
@@ -140,7 +153,13 @@ impl Compressor {
     /// collection, [`Error::BudgetInfeasible`] where not one block fits, the deadline's.
     pub fn compress(&self, request: &CompressRequest, deadline: &Deadline) -> Result<Answer> {
         check(&request.query, &request.budget, request.min_relevance)?;
-        let reading = self.reading(request.mode, request.ranker, request.read_passages)?;
+        let reading = self.readers.reading(
+            &self.policy,
+            request.mode,
+            request.ranker,
+            request.read_with,
+            request.read_passages,
+        )?;
         let mut stats = Stats::default();
         let (view, filter) = stats.time("encode", || self.open(&request.corpus, deadline))?;
         let question = stats.time("encode", || Question::new(&request.query, self.encoder.as_ref(), deadline))?;
@@ -171,31 +190,19 @@ impl Compressor {
         take: impl FnOnce(LongText<'_>) -> Result<R>,
     ) -> Result<R> {
         check(&request.query, &request.budget, request.min_relevance)?;
-        let reading = self.reading(request.mode, request.ranker, request.read_passages)?;
+        let reading = self.readers.reading(
+            &self.policy,
+            request.mode,
+            request.ranker,
+            request.read_with,
+            request.read_passages,
+        )?;
         let encoder = self.encoder.as_ref();
         let Some(how) = request.reads_everything()? else {
             return take(LongText::best(request, encoder, &self.model, reading, deadline)?);
         };
-        let reader = self.reader.as_ref().ok_or_else(no_reader)?.get(deadline)?;
+        let reader = self.readers.of(Who::Language)?.get(deadline)?;
         take(LongText::everything(request, encoder, reader.as_ref(), how)?)
-    }
-
-    /// Who reads for a request, and how much.
-    fn reading(&self, mode: Mode, ranker: Ranker, passages: Option<usize>) -> Result<Option<WhoReads<'_>>> {
-        let fused = ranker == Ranker::Fused;
-        check_read_passages(passages)?;
-        if passages.is_some() && mode == Mode::Fast && fused {
-            let reason = "goes with the modes precise and auto: fast reads nothing";
-            return Err(Error::invalid("read_passages", reason));
-        }
-        if mode == Mode::Auto && !fused {
-            return Err(Error::invalid("mode", "auto decides for the fused ranker alone: use precise with this one"));
-        }
-        if mode == Mode::Fast && fused {
-            return Ok(None);
-        }
-        let reader = self.reader.as_ref().ok_or_else(no_reader)?;
-        Ok(Some(WhoReads { reader, policy: &self.policy, ranker, passages, only_where_unsure: mode == Mode::Auto }))
     }
 
     /// The best segments for a question, best first.
@@ -286,21 +293,6 @@ fn check(query: &str, budget: &Budget, min_relevance: f32) -> Result<()> {
         return Err(Error::invalid("min_relevance", "must be from 0 to 1"));
     }
     Ok(())
-}
-
-fn no_reader() -> Error {
-    Error::invalid("mode", "there is no reader here (`reader` is off): use the mode fast")
-}
-
-fn check_read_passages(passages: Option<usize>) -> Result<()> {
-    match passages {
-        Some(0) => Err(Error::invalid("read_passages", "must be at least 1")),
-        Some(n) if n > MAX_READ_PASSAGES => {
-            let (limit, actual) = (MAX_READ_PASSAGES as u64, n as u64);
-            Err(Error::LimitExceeded { field: "read_passages", limit, actual })
-        }
-        _ => Ok(()),
-    }
 }
 
 fn check_query(query: &str) -> Result<()> {

@@ -10,7 +10,7 @@ use tamis::deadline::Deadline;
 use tamis::encode::{Encoder, EncoderSettings, ModelChoice, OnnxEncoder, Precision};
 use tamis::models::{self, Cache, Silent, catalog};
 use tamis::onnx::proto::ModelProto;
-use tamis::onnx::{BertShape, Product, set_temperature, write_bert};
+use tamis::onnx::{BertOutput, BertShape, Product, Safetensors, set_temperature, write_bert};
 
 fn cache() -> Cache {
     Cache::from_environment().unwrap()
@@ -82,7 +82,8 @@ fn foreign(directory: &Path) -> (Vec<u8>, BertShape) {
     fs::remove_file(directory.join("model.safetensors")).unwrap();
     let shape: BertShape = serde_json::from_slice(&fs::read(files.join("config.json")).unwrap()).unwrap();
     let weights = fs::read(files.join("model.safetensors")).unwrap();
-    (write_bert("foreign", &weights, &shape, 1.0, Product::Float).unwrap(), shape)
+    let weights = Safetensors::of("foreign", &weights).unwrap();
+    (write_bert("foreign", &weights, &shape, 1.0, Product::Float, BertOutput::States).unwrap(), shape)
 }
 
 #[test]

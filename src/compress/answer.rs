@@ -8,16 +8,19 @@ use super::candidates;
 use super::must_keep::MustKeep;
 use super::repeats::said_once;
 use crate::deadline::Deadline;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fit::{self, Budget, Context, Format, Order};
 use crate::index::{Filter, View};
 use crate::rank::features::NAMES;
-use crate::rank::{self, BlockScore, Candidate, Effort, Lexical, Model, Question, ReadingPolicy, Readings, WasRead};
+use crate::rank::{self, BlockScore, Candidate, Effort, Lexical, Model, Question, Readings, Stage, WasRead, Who};
 use crate::read::LazyReader;
 use crate::span::Span;
 
 /// Segments of a collection that are read by the rankers that read documents in their own order.
 const WHOLE_DOCUMENT_PASSAGES: usize = 64;
+/// Stages, as they are called in what was measured.
+pub(crate) const READ: &str = "read";
+pub(crate) const READ_MINI: &str = "read_mini";
 /// Shortest lists to fuse.
 const MIN_DEPTH: usize = 256;
 
@@ -28,9 +31,9 @@ pub struct Stats {
     pub candidates: usize,
     /// Tokens of these segments, in the budget's tokenizer.
     pub candidate_tokens: u64,
-    /// What a reader read; `None` where none was asked to.
-    pub read: Option<WasRead>,
-    /// Stage name to milliseconds: `encode`, `retrieve`, `rank`, `read`, `fit`.
+    /// What readers read, one after the other; empty where none was asked to.
+    pub read: Vec<WasRead>,
+    /// Stage name to milliseconds: `encode`, `retrieve`, `rank`, `read_mini`, `read`, `fit`.
     pub stages_ms: BTreeMap<&'static str, f64>,
 }
 
@@ -76,8 +79,8 @@ pub struct Explained {
     pub score: f32,
     /// How likely it is wanted, 0 to 1.
     pub relevance: f32,
-    /// `sum`, `trees` and `reading`, which add up to the score, what the first two were made of, by name, and, where it
-    /// was read, each head's share of attention, as `head LAYER.HEAD`.
+    /// `sum`, `trees`, and what readers added, `mini` and `language`, which add up to the score; what the first two were
+    /// made of, by name; and, where it was read, what its tokens drew of each head, as `mini head LAYER.HEAD`.
     pub parts: Vec<(String, f32)>,
 }
 
@@ -112,15 +115,25 @@ pub(crate) struct Shape<'a> {
 }
 
 /// Who reads, and how much.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct WhoReads<'a> {
-    pub(crate) reader: &'a LazyReader,
-    pub(crate) policy: &'a ReadingPolicy,
+    /// One after the other, each what the ones before put first.
+    pub(crate) stages: Vec<ReadingStage<'a>>,
     pub(crate) ranker: Ranker,
-    /// Most passages, if not as many as the policy says.
+    /// Most passages, if not as many as the stages say.
     pub(crate) passages: Option<usize>,
-    /// Only where the fast ranking is unsure.
+    /// Only where the ranking so far is unsure.
     pub(crate) only_where_unsure: bool,
+}
+
+/// One reader, and how much of it.
+#[derive(Clone, Copy)]
+pub(crate) struct ReadingStage<'a> {
+    pub(crate) who: Who,
+    pub(crate) reader: &'a LazyReader,
+    pub(crate) stage: &'a Stage,
+    /// Somebody reads after it, and takes longer questions.
+    pub(crate) others_read: bool,
 }
 
 /// Retrieves, ranks and fits.
@@ -162,7 +175,8 @@ pub(crate) fn answer(
 pub(crate) struct Ranked {
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) scores: Vec<BlockScore>,
-    pub(crate) readings: Readings,
+    /// One for every reader.
+    pub(crate) readings: Vec<Readings>,
 }
 
 /// Retrieves and ranks.
@@ -182,23 +196,28 @@ pub(crate) fn ranked(
         Ok(found)
     })?;
     let mut scores = stats.time("rank", || rank::score_blocks(question, view, &candidates, shape.model, deadline))?;
-    let mut readings = Readings::default();
-    if let Some(reading) = &shape.reading {
-        readings = stats.time("read", || read(question, &candidates, &mut scores, reading, shape, deadline))?;
-        stats.read = Some(readings.was_read.clone());
+    let mut readings = Vec::new();
+    for stage in shape.reading.iter().flat_map(|reading| &reading.stages) {
+        let name = match stage.who {
+            Who::Mini => READ_MINI,
+            Who::Language => READ,
+        };
+        readings.push(stats.time(name, || read(question, &candidates, &mut scores, *stage, shape, deadline))?);
     }
+    stats.read = readings.iter().map(|r: &Readings| r.was_read.clone()).collect();
     Ok(Ranked { candidates, scores, readings })
 }
 
-/// Reads the best passages, as far as the request wants it.
+/// Has one reader read the best passages, as far as the request wants it.
 fn read(
     question: &Question,
     candidates: &[Candidate],
     scores: &mut Vec<BlockScore>,
-    reading: &WhoReads<'_>,
+    stage: ReadingStage<'_>,
     shape: &Shape<'_>,
     deadline: &Deadline,
 ) -> Result<Readings> {
+    let Some(reading) = &shape.reading else { return Ok(Readings::default()) };
     let chosen = |scores: &[BlockScore]| match (reading.passages, shape.inline) {
         // The order of documents that came with the request is read whole, unless the request says otherwise.
         (None, true) => (0..candidates.len()).collect(),
@@ -208,17 +227,22 @@ fn read(
         Ranker::Fused => {
             let cut = || candidates::kept_by(shape.budget.max_tokens.0, candidates, scores);
             let effort = if reading.only_where_unsure { Effort::AsNeeded { cut: cut() } } else { Effort::Full };
-            let mut policy = reading.policy.clone();
+            let mut how = stage.stage.clone();
             if let Some(asked) = reading.passages {
-                (policy.passages, policy.passages_as_needed) = (asked, asked);
+                (how.passages, how.passages_as_needed) = (asked, asked);
             }
-            rank::read(question, candidates, scores, reading.reader, &policy, effort, deadline)
+            match rank::read(question, candidates, scores, (stage.who, stage.reader), &how, effort, deadline) {
+                Err(Error::LimitExceeded { field: "query", .. }) if stage.others_read => {
+                    Ok(Readings::of_long_question(stage.who))
+                }
+                read => read,
+            }
         }
         Ranker::Xl3m(how) => {
-            rank::read_by_certainty(question, candidates, &chosen(scores), scores, reading.reader, how, deadline)
+            rank::read_by_certainty(question, candidates, &chosen(scores), scores, stage.reader, how, deadline)
         }
         Ranker::InfiniRetri(how) => {
-            rank::read_by_attention(question, candidates, &chosen(scores), scores, reading.reader, how, deadline)
+            rank::read_by_attention(question, candidates, &chosen(scores), scores, stage.reader, how, deadline)
         }
     }
 }
@@ -262,7 +286,7 @@ impl Kept {
 fn explain(
     candidates: &[Candidate],
     scores: &[BlockScore],
-    readings: &Readings,
+    readings: &[Readings],
     kept: &Kept,
     mut dropped: usize,
 ) -> Vec<Explained> {
@@ -274,22 +298,25 @@ fn explain(
             continue;
         }
         dropped -= usize::from(!is_kept);
-        let heard = readings.heard(score);
-        let made_of =
-            [("sum", score.sum), ("trees", score.trees)].into_iter().chain(heard.map(|h| ("reading", h.added)));
-        let made_of = made_of.chain(heard.and_then(|h| Some(("entropy", h.entropy?))));
+        let heard: Vec<_> = readings.iter().filter_map(|r| Some((r, r.heard(score)?))).collect();
+        let added = readings.iter().map(|r| r.was_read.who).map(|who| (who.name(), score.added_by(who)));
+        let made_of = [("sum", score.sum), ("trees", score.trees)].into_iter().chain(added);
+        let made_of = made_of.chain(heard.iter().filter_map(|(_, h)| Some(("entropy", h.entropy?))));
         let made_of = made_of.chain(NAMES.into_iter().zip(score.features.values()));
-        let by_head = heard.into_iter().flat_map(|h| readings.heads.iter().zip(&h.heads));
-        let by_head = by_head.map(|(head, share)| (format!("head {}.{}", head.layer, head.head), *share));
+        let by_head = heard.iter().flat_map(|(readings, h)| {
+            let who = readings.was_read.who.name();
+            let heads = readings.heads.iter().zip(&h.heads);
+            heads.map(move |(head, drawn)| (format!("{who} head {}.{}", head.layer, head.head), *drawn))
+        });
         out.push(Explained {
             document_id: candidate.document.id.to_string(),
             revision: candidate.id.revision.0,
             span: candidate.stored.segment.blocks[score.block].span,
             kept: is_kept,
-            reading: match heard {
-                Some(_) => WasBlockRead::Yes,
-                None if readings.was_cut(score) => WasBlockRead::Cut,
-                None => WasBlockRead::No,
+            reading: match heard.is_empty() {
+                false => WasBlockRead::Yes,
+                true if readings.iter().any(|r| r.was_cut(score)) => WasBlockRead::Cut,
+                true => WasBlockRead::No,
             },
             score: score.score,
             relevance: score.relevance,

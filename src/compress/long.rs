@@ -20,7 +20,7 @@ use crate::extract::{Extracted, MediaType};
 use crate::fit::{Budget, Format, Order, Source};
 use crate::index::{DocumentHead, Filter};
 use crate::ingest;
-use crate::rank::{Model, Question};
+use crate::rank::{Model, Question, Who};
 use crate::read::{InfiniRetriSettings, Reader};
 
 /// The text is split in parts of about so many bytes, at blank lines where there are some.
@@ -53,6 +53,8 @@ pub struct LongRequest {
     pub mode: Mode,
     /// What orders the blocks that are read.
     pub ranker: Ranker,
+    /// The only one that reads; `None`: whom the mode takes.
+    pub read_with: Option<Who>,
     /// Most segments that are read; `None`: as many as was measured best.
     pub read_passages: Option<usize>,
     /// All of the text is read, by [`Ranker::InfiniRetri`].
@@ -207,7 +209,7 @@ impl<'m> LongText<'m> {
                 let (context, was_read) =
                     stats.time("read", || everything.finish(source(&request), to_fit, deadline))?;
                 stats.candidates = was_read.passages;
-                stats.read = Some(was_read);
+                stats.read = vec![was_read];
                 let (not_kept, explanation) = (Vec::new(), Vec::new());
                 return Ok(Answer { context, confidence: 0.0, not_kept, explanation, stats });
             }

@@ -1,9 +1,10 @@
 //! What can be read before anybody asks.
 
-use super::{Compressor, no_reader};
+use super::Compressor;
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::index::{DocumentHead, Scope, SegmentId};
+use crate::rank::Who;
 use crate::read::Reading;
 use crate::runtime::in_parallel;
 
@@ -17,7 +18,7 @@ impl Compressor {
     /// # Errors
     /// [`crate::error::Error::InvalidArgument`] where there is no reader, the reader's and the store's, the deadline's.
     pub fn precompute(&self, scope: &Scope, document: &DocumentHead, deadline: &Deadline) -> Result<u32> {
-        let reader = self.reader.as_ref().ok_or_else(no_reader)?.get(deadline)?;
+        let reader = self.readers.of(Who::Language)?.get(deadline)?;
         let view = self.index.view(scope)?;
         let mut kept = 0;
         for first in (0..document.segments).step_by(AT_A_TIME as usize) {

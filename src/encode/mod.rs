@@ -13,6 +13,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub use onnx::OnnxEncoder;
+pub(crate) use onnx::{ModelFiles, Network};
 pub use settings::{EncoderSettings, ModelChoice, Pooling};
 pub(crate) use vector::dot;
 pub use vector::{PackedVector, Vector};

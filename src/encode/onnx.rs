@@ -11,9 +11,9 @@ use super::{Encoder, EncoderSettings, Fingerprint, Pooling, Precision, Priority,
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::models::{Cache, Progress, sha256};
-use crate::onnx::{Product, set_temperature, write_bert};
+use crate::onnx::{BertOutput, Product, Safetensors, set_temperature, write_bert};
 use crate::runtime::{Pool, Runtime, in_parallel};
-use files::{ModelFiles, Network};
+pub(crate) use files::{ModelFiles, Network};
 
 /// Tokens that the tokenizer adds around a text: `[CLS]` and `[SEP]`.
 const SPECIAL_TOKENS: usize = 2;
@@ -72,7 +72,8 @@ impl OnnxEncoder {
             Network::Onnx(bytes) => set_temperature(&files.name, bytes, &files.shape, settings.temperature)?,
             Network::Weights(bytes) => {
                 let product = if precision == Precision::Int8 { Product::Int8PerText } else { Product::Float };
-                write_bert(&files.name, bytes, &files.shape, settings.temperature, product)?
+                let weights = Safetensors::of(&files.name, bytes)?;
+                write_bert(&files.name, &weights, &files.shape, settings.temperature, product, BertOutput::States)?
             }
         };
         let dimension = files.shape.hidden_size;

@@ -47,12 +47,14 @@ impl Asked<'_> {
             System::PassageBm25 => passages::By::Lexical,
             System::PassageDense => passages::By::Dense,
             System::PassageFused => passages::By::Fused,
-            System::Fast | System::Auto => {
+            System::Fast | System::Auto | System::AutoMini | System::AutoLanguage => {
                 let view = &self.prepared.index;
                 let found = compress::retrieve(view, &filter, self.question, RANKED_SEGMENTS, deadline)?;
                 return Ok(Some(found.into_iter().map(|c| c.id).collect()));
             }
-            System::Precise | System::Xl3m => return self.by_best_block(system, &filter, deadline).map(Some),
+            System::Mini | System::Language | System::Precise | System::Xl3m => {
+                return self.by_best_block(system, &filter, deadline).map(Some);
+            }
             _ => return Ok(None),
         };
         passages::ranked(&self.prepared.passages, &filter, self.question, by).map(Some)
@@ -79,8 +81,8 @@ impl Asked<'_> {
         let tokenizer = self.plan.tokenizer.as_ref();
         let made = |text| Made { text, ..Made::default() };
         let by = match system {
-            System::Fast | System::Precise | System::Auto | System::Xl3m | System::InfiniRetri => {
-                return self.served(budget, self.plan.reading(system)?, deadline);
+            served if served.asks_for().is_some() => {
+                return self.served(budget, self.plan.reading(served)?, deadline);
             }
             System::PassageBm25 | System::PassageDense | System::PassageFused => {
                 let ranked = order.unwrap_or_default();
@@ -89,7 +91,7 @@ impl Asked<'_> {
             System::Random => sentences::By::Random(self.seed),
             System::Lead => sentences::By::Lead,
             System::Sentence => sentences::By::Bare,
-            System::TitleSentence => sentences::By::Titled,
+            _ => sentences::By::Titled,
         };
         // Sets name the answering document first: no system may learn from that.
         let mut candidates = self.labelled.candidates.clone();
@@ -111,7 +113,7 @@ impl Asked<'_> {
             Ok(answer) => Ok(Made {
                 text: answer.context.text,
                 confidence: Some(f64::from(answer.confidence)),
-                read: answer.stats.read.map_or(0, |read| read.tokens),
+                read: answer.stats.read.iter().map(|read| read.tokens).sum(),
                 stages_ms: answer.stats.stages_ms,
             }),
             // A budget below one block keeps nothing; that is measured, not an end of the run.

@@ -4,21 +4,25 @@
 //! Cascades, arXiv 2404.10136): which questions need no reading, by a logistic model of the fast scores around the
 //! budget's cut, learnt for every set from the others; and how soon reading may end, by how far a signal lifts a block.
 
+mod target;
+
 use serde::Serialize;
 
+use self::target::ALWAYS;
+pub use self::target::Target;
 use super::asked::ranked;
 use super::bootstrap::{self, Interval};
 use super::prepare::{PreparedSet, in_parallel};
 use super::run::{AtBudget, Plan, SystemResult, run};
 use super::system::System;
 use super::{data, logistic};
-use crate::compress::{self, Ranked};
+use crate::compress::{self, Ranked, Readers};
 use crate::deadline::Deadline;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::fit::Budget;
 use crate::rank::cascade::{COUNT, Cascade, signs};
-use crate::rank::{Question, ReadingPolicy};
+use crate::rank::{Question, Stage};
 
 /// Weights of the signal that are tried.
 const WEIGHTS: [f32; 5] = [0.25, 0.5, 1.0, 1.5, 2.0];
@@ -63,12 +67,12 @@ pub struct AutoPoint {
     pub tokens: f64,
 }
 
-/// The policy, and how it was found.
+/// The stage, and how it was found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Found {
     /// For the reader.
     #[serde(skip)]
-    pub policy: ReadingPolicy,
+    pub stage: Stage,
     /// The curve.
     pub curve: Vec<Point>,
     /// What the weight and the number of passages of the others gain on a set that they were not chosen on.
@@ -112,38 +116,39 @@ impl Kept {
     }
 }
 
-/// Measures and learns. `share` is the share of tokens that reading as needed may take of what reading everything
-/// does. `said` hears what is being done.
+/// Measures and learns; every set is read by readers of its own, which have not been trained on it. `share` is the
+/// share of tokens that reading as needed may take of what reading everything does. `said` hears what is being done.
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for an empty plan, else those of compressing.
 pub fn calibrate(
     sets: &[PreparedSet],
+    readers: &[Readers],
     encoder: &dyn Encoder,
     plan: &Plan,
+    target: Target,
     share: f64,
     said: &dyn Fn(&str),
 ) -> Result<Found> {
-    if sets.is_empty() {
-        return Err(Error::invalid("data", "names no set"));
+    if sets.is_empty() || sets.len() != readers.len() {
+        return Err(Error::invalid("data", "names no set, or not as many readers"));
     }
-    let of_policy = |system: System, policy: ReadingPolicy| -> Result<Vec<Kept>> {
-        let plan = Plan { systems: vec![system], policy, ..plan.clone() };
-        let of_set = |set: &PreparedSet| {
-            let result = run(set, encoder, &plan, &|| ())?;
+    let of_stage = |system: System, stage: Stage| -> Result<Vec<Kept>> {
+        let plan = Plan { systems: vec![system], policy: target.with(&plan.policy, stage), ..plan.clone() };
+        let of_set = |(set, readers): (&PreparedSet, &Readers)| {
+            let result = run(set, encoder, &Plan { readers: readers.clone(), ..plan.clone() }, &|| ())?;
             let first = result.systems.first().ok_or_else(|| Error::invalid("plan", "has no system"))?;
             Ok(Kept::of(first))
         };
-        sets.iter().map(of_set).collect()
+        sets.iter().zip(readers).map(of_set).collect()
     };
-    let always = Cascade { offset: 0.0, weights: [0.0; COUNT], threshold: 0.0 };
-    let base = ReadingPolicy { cascade: always, ..plan.policy.clone() };
-    let fast = of_policy(System::Fast, base.clone())?;
-    let mut measured: Vec<(ReadingPolicy, Vec<Kept>)> = Vec::new();
+    let base = Stage { cascade: ALWAYS, ..target.of(&plan.policy).clone() };
+    let fast = of_stage(target.without(), base.clone())?;
+    let mut measured: Vec<(Stage, Vec<Kept>)> = Vec::new();
     let mut measure = |passages: usize, weight: f32| -> Result<()> {
         said(&format!("{passages} passages, weight {weight}"));
-        let policy = ReadingPolicy { passages, weight, ..base.clone() };
-        measured.push((policy.clone(), of_policy(System::Precise, policy)?));
+        let stage = Stage { passages, weight, ..base.clone() };
+        measured.push((stage.clone(), of_stage(target.full(), stage)?));
         Ok(())
     };
     for weight in WEIGHTS {
@@ -155,23 +160,23 @@ pub fn calibrate(
     let (seed, all) = (plan.seed, (0..sets.len()).collect::<Vec<_>>());
     let best_weight = weight_of(&measured, &fast, &all, seed);
     let passages = passages_of(&measured, &fast, &all, seed);
-    let chosen = ReadingPolicy { passages, weight: best_weight, ..base.clone() };
+    let chosen = Stage { passages, weight: best_weight, ..base.clone() };
     said(&format!("chosen: {passages} passages, weight {best_weight}"));
-    let precise = of_policy(System::Precise, chosen.clone())?;
+    let precise = of_stage(target.full(), chosen.clone())?;
     let name = |n: usize| sets[n].set.name.clone();
     let mut left_out = Vec::new();
     for n in all.iter().copied().filter(|_| sets.len() > 1) {
         let others: Vec<usize> = all.iter().copied().filter(|m| *m != n).collect();
         let (passages, weight) =
             (passages_of(&measured, &fast, &others, seed), weight_of(&measured, &fast, &others, seed));
-        let policy = ReadingPolicy { passages, weight, ..base.clone() };
-        let kept = if policy == chosen { None } else { Some(of_policy(System::Precise, policy)?) };
+        let stage = Stage { passages, weight, ..base.clone() };
+        let kept = if stage == chosen { None } else { Some(of_stage(target.full(), stage)?) };
         let kept = kept.as_ref().unwrap_or(&precise);
         left_out.push((name(n), passages, weight, bootstrap::mean(&kept[n].over(&fast[n]), seed)));
     }
 
     said("reading as needed");
-    let told = told(sets, encoder, plan, &fast, &precise)?;
+    let told = told(sets, readers, encoder, plan, target, &fast, &precise)?;
     let chances: Vec<Vec<Vec<f64>>> = all
         .iter()
         .map(|n| {
@@ -184,8 +189,8 @@ pub fn calibrate(
     let mut auto = Vec::new();
     for passages in AS_NEEDED {
         for reach in REACHES {
-            let policy = ReadingPolicy { passages_as_needed: passages, reach, ..chosen.clone() };
-            let kept = of_policy(System::Auto, policy)?;
+            let stage = Stage { passages_as_needed: passages, reach, ..chosen.clone() };
+            let kept = of_stage(target.as_needed(), stage)?;
             for share in (1..=10).map(|tenths| f64::from(tenths) / 10.0) {
                 let (gain, tokens) = as_needed(share, &chances, &fast, &precise, &kept);
                 auto.push(AutoPoint { share, passages, reach, gain, tokens });
@@ -206,9 +211,9 @@ pub fn calibrate(
         weights: std::array::from_fn(|n| rounded(model[n + 1])),
         threshold: rounded(threshold),
     };
-    let curve = measured.iter().map(|(policy, kept)| point(policy, kept, &fast, sets, seed)).collect();
+    let curve = measured.iter().map(|(stage, kept)| point(stage, kept, &fast, sets, seed)).collect();
     let (passages_as_needed, reach) = (best.passages, best.reach);
-    Ok(Found { policy: ReadingPolicy { passages_as_needed, reach, cascade, ..chosen }, curve, left_out, auto })
+    Ok(Found { stage: Stage { passages_as_needed, reach, cascade, ..chosen }, curve, left_out, auto })
 }
 
 fn rounded(value: f64) -> f32 {
@@ -219,13 +224,13 @@ fn gains(kept: &[Kept], fast: &[Kept], sets: &[usize]) -> Vec<Vec<f64>> {
     sets.iter().map(|n| kept[*n].over(&fast[*n])).collect()
 }
 
-fn point(policy: &ReadingPolicy, kept: &[Kept], fast: &[Kept], sets: &[PreparedSet], seed: u64) -> Point {
+fn point(stage: &Stage, kept: &[Kept], fast: &[Kept], sets: &[PreparedSet], seed: u64) -> Point {
     let all: Vec<usize> = (0..sets.len()).collect();
     let groups = gains(kept, fast, &all);
     let by_set = sets.iter().zip(&groups).map(|(set, gains)| (set.set.name.clone(), bootstrap::mean(gains, seed)));
     Point {
-        passages: policy.passages,
-        weight: policy.weight,
+        passages: stage.passages,
+        weight: stage.weight,
         gain: bootstrap::mean_of_means(&groups, seed),
         by_set: by_set.collect(),
         tokens: kept.iter().map(Kept::tokens).sum::<f64>() / kept.len().max(1) as f64,
@@ -233,25 +238,25 @@ fn point(policy: &ReadingPolicy, kept: &[Kept], fast: &[Kept], sets: &[PreparedS
 }
 
 /// The weight that gains most over these sets.
-fn weight_of(measured: &[(ReadingPolicy, Vec<Kept>)], fast: &[Kept], sets: &[usize], seed: u64) -> f32 {
+fn weight_of(measured: &[(Stage, Vec<Kept>)], fast: &[Kept], sets: &[usize], seed: u64) -> f32 {
     let typical = measured.iter().filter(|(p, _)| p.passages == TYPICAL_PASSAGES);
-    best(typical, fast, sets, seed).map_or(1.0, |policy| policy.weight)
+    best(typical, fast, sets, seed).map_or(1.0, |stage| stage.weight)
 }
 
 /// The number of passages that gains most.
-fn passages_of(measured: &[(ReadingPolicy, Vec<Kept>)], fast: &[Kept], sets: &[usize], seed: u64) -> usize {
+fn passages_of(measured: &[(Stage, Vec<Kept>)], fast: &[Kept], sets: &[usize], seed: u64) -> usize {
     let of_weight = measured.iter().filter(|(p, _)| p.weight == 1.0);
-    best(of_weight, fast, sets, seed).map_or(TYPICAL_PASSAGES, |policy| policy.passages)
+    best(of_weight, fast, sets, seed).map_or(TYPICAL_PASSAGES, |stage| stage.passages)
 }
 
 fn best<'m>(
-    measured: impl Iterator<Item = &'m (ReadingPolicy, Vec<Kept>)>,
+    measured: impl Iterator<Item = &'m (Stage, Vec<Kept>)>,
     fast: &[Kept],
     sets: &[usize],
     seed: u64,
-) -> Option<&'m ReadingPolicy> {
+) -> Option<&'m Stage> {
     let gained = measured.map(|(p, kept)| (p, bootstrap::mean_of_means(&gains(kept, fast, sets), seed).mean));
-    gained.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(policy, _)| policy)
+    gained.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(stage, _)| stage)
 }
 
 /// What can be learnt of a set: signs by budget and question, and whether reading kept more.
@@ -262,13 +267,16 @@ struct Told {
 
 fn told(
     sets: &[PreparedSet],
+    readers: &[Readers],
     encoder: &dyn Encoder,
     plan: &Plan,
+    target: Target,
     fast: &[Kept],
     precise: &[Kept],
 ) -> Result<Vec<Told>> {
     let of_set = |n: usize| -> Result<Told> {
-        let signs = plan.budgets.iter().map(|budget| signs_of(&sets[n], encoder, plan, *budget));
+        let plan = Plan { readers: readers[n].clone(), ..plan.clone() };
+        let signs = plan.budgets.iter().map(|budget| signs_of(&sets[n], encoder, &plan, target, *budget));
         let better = |a: &Vec<Option<f64>>, b: &Vec<Option<f64>>| a.iter().zip(b).map(|(a, b)| a > b).collect();
         let gained = precise[n].kept.iter().zip(&fast[n].kept).map(|(a, b)| better(a, b)).collect();
         Ok(Told { signs: signs.collect::<Result<_>>()?, gained })
@@ -276,13 +284,24 @@ fn told(
     (0..sets.len()).map(of_set).collect()
 }
 
-fn signs_of(set: &PreparedSet, encoder: &dyn Encoder, plan: &Plan, budget: u32) -> Result<Vec<[f32; COUNT]>> {
+fn signs_of(
+    set: &PreparedSet,
+    encoder: &dyn Encoder,
+    plan: &Plan,
+    target: Target,
+    budget: u32,
+) -> Result<Vec<[f32; COUNT]>> {
     let deadline = Deadline::none();
+    // What comes before it has read everything.
+    let plan = &Plan { policy: target.with(&plan.policy, target.of(&plan.policy).clone()), ..plan.clone() };
     let budget = Budget::new(budget, plan.tokenizer.clone())?;
     in_parallel(&set.set.questions, &|labelled: &data::Question| {
         let question = Question::new(&labelled.text, encoder, &deadline)?;
         let filter = set.filter(labelled.candidates.as_deref());
-        let Ranked { candidates, scores, .. } = ranked(set, plan, &filter, &question, &budget, None, &deadline)?;
+        let Ranked { candidates, scores, .. } = {
+            let reading = plan.reading(target.without())?;
+            ranked(set, plan, &filter, &question, &budget, reading, &deadline)?
+        };
         Ok(signs(&scores, compress::kept_by(budget.max_tokens.0, &candidates, &scores)))
     })
 }

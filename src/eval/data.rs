@@ -166,15 +166,20 @@ impl Set {
 
     fn warn_of_lost_answers(&mut self) {
         let mut lost = 0;
-        for question in self.questions.iter().filter(|q| !q.answers.is_empty() && !q.gold.is_empty()) {
-            let texts = question.gold.iter().filter_map(|n| self.documents.get(*n)).map(text_of);
-            let there = texts.map(normalised).any(|t| question.answers.iter().any(|a| t.contains(&normalised(a))));
-            lost += usize::from(!there);
+        for question in self.questions.iter().filter(|q| !q.gold.is_empty()) {
+            lost += usize::from(!self.has_answer(question));
         }
         if lost > 0 {
             let all = self.questions.len();
             self.warnings.push(format!("{lost} of {all} questions have no answer in their gold documents"));
         }
+    }
+
+    /// Whether some answer stands in the question's gold documents; true where it has no answers to look for.
+    pub(super) fn has_answer(&self, question: &Question) -> bool {
+        let texts = question.gold.iter().filter_map(|n| self.documents.get(*n)).map(text_of);
+        let stands_in = |text: String| question.answers.iter().any(|a| text.contains(&normalised(a)));
+        question.answers.is_empty() || texts.map(normalised).any(stands_in)
     }
 
     /// Keeps so many questions, drawn by a seed, and of the documents only those that they are asked of.

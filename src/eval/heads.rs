@@ -26,6 +26,8 @@ use crate::read::{Evidence, HeadTable, LeftOut, Reader, Rows};
 
 /// Candidates that are ranked before the best are read.
 const CANDIDATES: usize = 64;
+/// Keeps the logarithm of no attention finite, as `models/reading.toml` has it.
+const LEAST: f32 = 1e-3;
 /// Most heads of a choice.
 const MOST: usize = 10;
 /// Heads of the allowed layers that a choice is made from: the best alone.
@@ -271,7 +273,7 @@ fn first(heard: &Heard, attention: &[f32]) -> f64 {
 
 /// Reciprocal rank by attention and the fast score together.
 fn fused(heard: &Heard, attention: &[f32]) -> f64 {
-    let added = rank::signals(attention);
+    let added = rank::signals(attention, LEAST);
     let scores: Vec<f32> = heard.fast.iter().zip(added).map(|(fast, added)| fast + added).collect();
     reciprocal(&scores, &heard.wanted)
 }

@@ -14,6 +14,7 @@ pub mod compare;
 pub mod data;
 pub mod gate;
 pub mod heads;
+pub mod lessons;
 mod logistic;
 pub mod measure;
 mod memory;

@@ -14,13 +14,12 @@ use super::prepare::{PreparedSet, in_parallel};
 use super::sentences::Counts;
 use super::system::System;
 use super::trust;
-use crate::compress::{Ranker, WhoReads};
+use crate::compress::{READ, READ_MINI, Readers, WhoReads};
 use crate::deadline::Deadline;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::index::SegmentId;
-use crate::rank::{Model, Question, ReadingPolicy, Xl3m};
-use crate::read::{InfiniRetriSettings, LazyReader};
+use crate::rank::{Model, Question, ReadingPolicy};
 use crate::tokenize::TokenCounter;
 
 /// How deep document recall is measured.
@@ -39,8 +38,8 @@ pub struct Plan {
     pub model: Model,
     /// For random orders and intervals.
     pub seed: u64,
-    /// Who reads for [`System::Precise`] and [`System::Auto`].
-    pub reader: Option<LazyReader>,
+    /// Who reads for the systems that read.
+    pub readers: Readers,
     /// How much of it, and what it counts.
     pub policy: ReadingPolicy,
 }
@@ -48,17 +47,10 @@ pub struct Plan {
 impl Plan {
     /// Who reads for a system; nobody for those that do not read.
     pub(super) fn reading(&self, system: System) -> Result<Option<WhoReads<'_>>> {
-        if !system.reads() {
-            return Ok(None);
+        match system.asks_for() {
+            Some((mode, only, ranker)) => self.readers.reading(&self.policy, mode, ranker, only, None),
+            None => Ok(None),
         }
-        let reader = self.reader.as_ref().ok_or_else(|| Error::invalid("plan", "this system needs a reader"))?;
-        let ranker = match system {
-            System::Xl3m => Ranker::Xl3m(Xl3m::default()),
-            System::InfiniRetri => Ranker::InfiniRetri(InfiniRetriSettings::default()),
-            _ => Ranker::Fused,
-        };
-        let only_where_unsure = system == System::Auto;
-        Ok(Some(WhoReads { reader, policy: &self.policy, ranker, passages: None, only_where_unsure }))
     }
 }
 
@@ -224,7 +216,8 @@ fn row(
             let mut made = asked.context(*system, order.as_deref(), *budget, &deadline)?;
             made.stages_ms.insert("encode", encoding);
             // What is remembered is not read again: how long reading takes is measured elsewhere.
-            if made.stages_ms.remove("read").is_none() {
+            let read = [READ, READ_MINI].map(|stage| made.stages_ms.remove(stage));
+            if read.iter().all(Option::is_none) {
                 made.stages_ms.insert("all", encoding + start.elapsed().as_secs_f64() * 1e3);
             }
             let tokens = plan.tokenizer.count(&made.text).0;

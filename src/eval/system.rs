@@ -6,7 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::one_of;
+use crate::compress::{Mode, Ranker};
 use crate::error::{Error, Result};
+use crate::rank::{Who, Xl3m};
+use crate::read::InfiniRetriSettings;
 
 /// A way to make contexts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,10 +17,18 @@ use crate::error::{Error, Result};
 pub enum System {
     /// Tamis as served.
     Fast,
-    /// The same, the best passages read by a language model.
+    /// The same, the best passages read by reader-mini.
+    Mini,
+    /// The same, read by the language model.
+    Language,
+    /// The same, read by reader-mini and then by the language model.
     Precise,
-    /// The same, where the fast ranking is unsure.
+    /// The same, each where the ranking so far is unsure.
     Auto,
+    /// Reader-mini alone, where the fast ranking is unsure.
+    AutoMini,
+    /// The language model alone, where the fast ranking is unsure.
+    AutoLanguage,
     /// XL3M over the best passages.
     Xl3m,
     /// InfiniRetri over the best passages.
@@ -40,10 +51,14 @@ pub enum System {
 
 impl System {
     /// Every system, the one under test first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Fast,
+        Self::Mini,
+        Self::Language,
         Self::Precise,
         Self::Auto,
+        Self::AutoMini,
+        Self::AutoLanguage,
         Self::Xl3m,
         Self::InfiniRetri,
         Self::TitleSentence,
@@ -68,7 +83,35 @@ impl System {
     /// Whether a reader is needed.
     #[must_use]
     pub fn reads(self) -> bool {
-        matches!(self, Self::Precise | Self::Auto | Self::Xl3m | Self::InfiniRetri)
+        self.reads_with(Who::Mini) || self.reads_with(Who::Language)
+    }
+
+    /// Whether this one is.
+    #[must_use]
+    pub fn reads_with(self, who: Who) -> bool {
+        match self {
+            Self::Precise | Self::Auto => true,
+            Self::Mini | Self::AutoMini => who == Who::Mini,
+            Self::Language | Self::AutoLanguage | Self::Xl3m | Self::InfiniRetri => who == Who::Language,
+            _ => false,
+        }
+    }
+
+    /// The request that it stands for, as served; `None` for what is not Tamis.
+    pub(super) fn asks_for(self) -> Option<(Mode, Option<Who>, Ranker)> {
+        let fused = |mode, only| Some((mode, only, Ranker::Fused));
+        match self {
+            Self::Fast => fused(Mode::Fast, None),
+            Self::Mini => fused(Mode::Mini, None),
+            Self::Language => fused(Mode::Precise, Some(Who::Language)),
+            Self::Precise => fused(Mode::Precise, None),
+            Self::Auto => fused(Mode::Auto, None),
+            Self::AutoMini => fused(Mode::Auto, Some(Who::Mini)),
+            Self::AutoLanguage => fused(Mode::Auto, Some(Who::Language)),
+            Self::Xl3m => Some((Mode::Precise, None, Ranker::Xl3m(Xl3m::default()))),
+            Self::InfiniRetri => Some((Mode::Precise, None, Ranker::InfiniRetri(InfiniRetriSettings::default()))),
+            _ => None,
+        }
     }
 
     /// Whether a model reads the question.
@@ -81,8 +124,12 @@ impl System {
     pub fn name(self) -> &'static str {
         match self {
             Self::Fast => "fast",
+            Self::Mini => "mini",
+            Self::Language => "language",
             Self::Precise => "precise",
             Self::Auto => "auto",
+            Self::AutoMini => "auto-mini",
+            Self::AutoLanguage => "auto-language",
             Self::Xl3m => "xl3m",
             Self::InfiniRetri => "infiniretri",
             Self::Random => "random",

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
-pub use language::Language;
+pub use language::{Language, certain_language};
 use stems::Stems;
 pub(crate) use words::words;
 

@@ -1,13 +1,13 @@
-//! The BERT encoder as an ONNX graph, written from safetensors.
+//! The BERT encoder as an ONNX graph, written from its weights.
 //!
-//! Inputs `input_ids`, `attention_mask`, `token_type_ids`, each `[batch, sequence]` of int64; output
-//! `last_hidden_state`, `[batch, sequence, hidden]` of float.
+//! Inputs `input_ids`, `attention_mask`, `token_type_ids`, each `[batch, sequence]` of int64; outputs as [`BertOutput`]
+//! says.
 
-use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use super::graph::{GraphWriter, float, int, ints};
 use super::product::{self, Product};
+use super::weights::Weights;
 use crate::error::{Error, Result};
 
 /// What `config.json` says about the network.
@@ -40,6 +40,16 @@ fn default_epsilon() -> f32 {
     1e-12
 }
 
+/// What a graph gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BertOutput {
+    /// `last_hidden_state`, `[batch, sequence, hidden]`.
+    States,
+    /// `token_logits`, `[batch, sequence]`, and `passage_logit`, `[batch]`: the weights then hold a linear `token_head` and
+    /// a linear `passage_head`, the latter of the first token.
+    Logits,
+}
+
 /// What masked positions get before the softmax.
 const MASKED: f32 = -10_000.0;
 
@@ -50,7 +60,14 @@ const MASKED: f32 = -10_000.0;
 ///
 /// # Errors
 /// [`Error::Model`] where the weights do not have the names and shapes of a BERT encoder.
-pub fn write_bert(model: &str, weights: &[u8], shape: &BertShape, tau: f32, product: Product) -> Result<Vec<u8>> {
+pub fn write_bert(
+    model: &str,
+    weights: &dyn Weights,
+    shape: &BertShape,
+    tau: f32,
+    product: Product,
+    output: BertOutput,
+) -> Result<Vec<u8>> {
     if shape.model_type != "bert" || !(shape.hidden_act.is_empty() || shape.hidden_act == "gelu") {
         return Err(Error::model(
             model,
@@ -60,17 +77,18 @@ pub fn write_bert(model: &str, weights: &[u8], shape: &BertShape, tau: f32, prod
             ),
         ));
     }
-    let tensors = SafeTensors::deserialize(weights).map_err(|e| Error::model(model, format!("weights: {e}")))?;
-    let mut writer = Bert { model, tensors, shape, product, inverse_tau: 1.0 / tau, graph: GraphWriter::default() };
+    let graph = GraphWriter::default();
+    let mut writer = Bert { model, weights, shape, product, output, inverse_tau: 1.0 / tau, graph };
     writer.write()?;
     Ok(writer.graph.finish("bert-encoder"))
 }
 
 struct Bert<'a> {
     model: &'a str,
-    tensors: SafeTensors<'a>,
+    weights: &'a dyn Weights,
     shape: &'a BertShape,
     product: Product,
+    output: BertOutput,
     inverse_tau: f32,
     graph: GraphWriter,
 }
@@ -92,8 +110,38 @@ impl Bert<'_> {
             let last = layer + 1 == self.shape.num_hidden_layers;
             x = self.layer(layer, &x, last)?;
         }
-        let width = self.shape.hidden_size.to_string();
-        self.graph.output("last_hidden_state", &["batch", "sequence", &width]);
+        match self.output {
+            BertOutput::States => {
+                let width = self.shape.hidden_size.to_string();
+                self.graph.output("last_hidden_state", &["batch", "sequence", &width]);
+                Ok(())
+            }
+            BertOutput::Logits => self.logits(&x),
+        }
+    }
+
+    /// The two heads, in floats whatever the product is: they are as thin as a vector.
+    fn logits(&mut self, x: &str) -> Result<()> {
+        self.graph.integers("logit_axis", &[1], &[-1]);
+        self.graph.integers("token_axis", &[1], &[1]);
+        self.graph.node("Slice", &[x, "zero", "first_end", "token_axis"], "first_token", vec![]);
+        for (head, states, output) in
+            [("token_head", x, "token_logits"), ("passage_head", "first_token", "passage_logits")]
+        {
+            let (dims, data) = self.weight(&format!("{head}.weight"))?;
+            let [1, width] = dims[..] else {
+                return Err(Error::model(self.model, format!("{head}.weight is not one row")));
+            };
+            let (bias_dims, bias) = self.weight(&format!("{head}.bias"))?;
+            let weight = self.graph.floats(&format!("{head}.w"), &[width, 1], &data);
+            let b = self.graph.floats(&format!("{head}.b"), &bias_dims, &bias);
+            let product = self.graph.node("MatMul", &[states, &weight], &format!("{head}.product"), vec![]);
+            let sum = self.graph.node("Add", &[&product, &b], &format!("{head}.sum"), vec![]);
+            self.graph.node("Squeeze", &[&sum, "logit_axis"], output, vec![]);
+        }
+        self.graph.node("Squeeze", &["passage_logits", "token_axis"], "passage_logit", vec![]);
+        self.graph.output("token_logits", &["batch", "sequence"]);
+        self.graph.output("passage_logit", &["batch"]);
         Ok(())
     }
 
@@ -106,6 +154,7 @@ impl Bert<'_> {
         self.graph.node("Gather", &["token_type_table", "token_type_ids"], "token_type", vec![]);
         // Not Range over a scalar Gather of Shape: ONNX Runtime's optimizer fuses that into an invalid Slice.
         self.graph.integers("zero", &[1], &[0]);
+        self.graph.integers("first_end", &[1], &[1]);
         self.graph.node("Shape", &["input_ids"], "length", vec![int("start", 1), int("end", 2)]);
         self.graph.node("Slice", &["position_table", "zero", "length", "zero"], "position", vec![]);
         self.graph.node("Add", &["word", "token_type"], "word_and_type", vec![]);
@@ -197,16 +246,10 @@ impl Bert<'_> {
     }
 
     fn weight(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
-        let missing = |e: &dyn std::fmt::Display| Error::model(self.model, format!("weight {name}: {e}"));
-        let view = self
-            .tensors
-            .tensor(name)
-            .or_else(|_| self.tensors.tensor(&format!("bert.{name}")))
-            .map_err(|e| missing(&e))?;
-        if view.dtype() != Dtype::F32 {
-            return Err(missing(&format!("{:?}, expected 32-bit floats", view.dtype())));
-        }
-        let data = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        Ok((view.shape().to_vec(), data))
+        let found = match self.weights.tensor(name)? {
+            Some(found) => Some(found),
+            None => self.weights.tensor(&format!("bert.{name}"))?,
+        };
+        found.ok_or_else(|| Error::model(self.model, format!("weight {name} is missing")))
     }
 }

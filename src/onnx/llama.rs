@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::graph::{GraphWriter, int, ints};
 use super::product::{self, Product};
+use super::weights::Weights;
 use crate::error::{Error, Result};
 
 /// What a GGUF says about the network.
@@ -71,15 +72,6 @@ pub enum Signal<'a> {
     Continued(&'a [Head]),
     /// Logits of the next token.
     Logits,
-}
-
-/// Where weights come from, by their GGUF names: row-major, `[outputs, inputs]` for matrices.
-pub trait Weights {
-    /// Shape and values of a tensor; `None` where there is none.
-    ///
-    /// # Errors
-    /// [`Error::Model`] where it can't be read.
-    fn tensor(&self, name: &str) -> Result<Option<(Vec<usize>, Vec<f32>)>>;
 }
 
 /// Added to the scores of tokens that come later.

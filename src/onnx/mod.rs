@@ -6,11 +6,13 @@ mod graph;
 mod llama;
 mod product;
 mod temperature;
+mod weights;
 
-pub use bert::{BertShape, write_bert};
-pub use llama::{Head, LlamaShape, Signal, Weights, state_parts, write_llama};
+pub use bert::{BertOutput, BertShape, write_bert};
+pub use llama::{Head, LlamaShape, Signal, state_parts, write_llama};
 pub use product::Product;
 pub use temperature::set_temperature;
+pub use weights::{Safetensors, Weights};
 
 /// Message types generated from `onnx.proto`.
 #[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]

@@ -3,6 +3,7 @@
 use super::features::{self, Features};
 use super::fusion::{Candidate, by_score};
 use super::model::Model;
+use super::policy::Who;
 use super::{Question, rounded};
 use crate::deadline::Deadline;
 use crate::error::Result;
@@ -23,15 +24,37 @@ pub struct BlockScore {
     pub sum: f32,
     /// What the trees gave of the score.
     pub trees: f32,
+    /// What reader-mini added to it.
+    pub mini: f32,
+    /// What the language model added to it.
+    pub language: f32,
     /// What they were made of.
     pub features: Features,
 }
 
 impl BlockScore {
-    /// The score without what a reader added.
+    /// The score without what readers added.
     #[must_use]
     pub fn fast(&self) -> f32 {
         self.sum + self.trees
+    }
+
+    /// What a reader added.
+    #[must_use]
+    pub fn added_by(&self, who: Who) -> f32 {
+        match who {
+            Who::Mini => self.mini,
+            Who::Language => self.language,
+        }
+    }
+
+    /// Notes what a reader adds.
+    pub(super) fn add(&mut self, who: Who, added: f32) {
+        match who {
+            Who::Mini => self.mini = added,
+            Who::Language => self.language = added,
+        }
+        self.score = rounded(self.fast() + self.mini + self.language);
     }
 }
 
@@ -57,6 +80,8 @@ pub fn score_blocks(
             relevance: rounded(scored.relevance),
             sum: scored.sum,
             trees: scored.trees,
+            mini: 0.0,
+            language: 0.0,
             features: d.features,
         })
         .collect();

@@ -61,7 +61,7 @@ pub fn signs(scores: &[BlockScore], cut: usize) -> [f32; COUNT] {
         return [0.0; COUNT];
     }
     let last = scores.len() - 1;
-    let at = |n: usize| scores[n.min(last)].fast();
+    let at = |n: usize| scores[n.min(last)].score;
     let cut = cut.clamp(1, scores.len());
     let above = |share: f32| at((share * (cut - 1) as f32).round() as usize) - at(cut);
     let relevances = scores[..cut].iter().map(|s| s.relevance);
@@ -119,6 +119,8 @@ mod tests {
             relevance: 0.2,
             sum: *score,
             trees: 0.0,
+            mini: 0.0,
+            language: 0.0,
             features: Features::default(),
         };
         of.iter().enumerate().map(score).collect()

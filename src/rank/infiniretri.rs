@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::fusion::Candidate;
+use super::policy::Who;
 use super::reading::{End, Heard, RESERVE, Readings, in_time};
 use super::runs::runs;
 use super::{BlockScore, Question, blocks, rounded};
@@ -26,7 +27,7 @@ pub fn read_by_attention(
 ) -> Result<Readings> {
     let until = deadline.sooner_by(RESERVE);
     let can_be_kept: Vec<(usize, usize)> = scores.iter().map(|s| (s.candidate, s.block)).collect();
-    let mut readings = Readings::default();
+    let mut readings = Readings::of(Who::Language);
     let Some(reader) = in_time(reader.get(&until))? else {
         return Ok(readings.too_late(chosen));
     };
@@ -63,7 +64,8 @@ pub fn read_by_attention(
     for score in scores.iter_mut() {
         let share = attention[&(score.candidate, score.block)] / most;
         score.score = rounded(share);
-        readings.hear(score, Heard { added: share, ..Heard::default() });
+        score.language = share;
+        readings.hear(score, Heard::default());
     }
     blocks::sort(scores, candidates);
     Ok(readings)

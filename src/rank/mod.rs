@@ -24,7 +24,7 @@ pub use fusion::{Candidate, Lexical, fuse};
 pub use infiniretri::read_by_attention;
 pub(crate) use model::evidence;
 pub use model::{Model, Scored};
-pub use policy::{Effort, ReadingPolicy};
+pub use policy::{Effort, ReadingPolicy, Stage, Who};
 pub use reading::{End, Heard, Readings, WasRead, read};
 pub(crate) use reading::{Passage, RESERVE, best_passages, listen, signals};
 pub use trees::{Node, Trees};

@@ -1,5 +1,7 @@
 //! How much is read, what it counts, and when: learnt from labelled questions.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::cascade::Cascade;
@@ -8,16 +10,51 @@ use crate::error::{Error, Result};
 /// What ships: made by `tamis calibrate cascade`, with the evidence beside it in docs/evaluation.md.
 const SHIPPED: &str = include_str!("../../models/reading.toml");
 
-/// How much is read, and what it counts.
+/// Who reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// The encoder with an adapter.
+    Mini,
+    /// The small language model.
+    #[default]
+    Language,
+}
+
+impl Who {
+    /// Its name in settings, on the wire and in explanations.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mini => "mini",
+            Self::Language => "language",
+        }
+    }
+}
+
+/// How much is read by whom, and what it counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReadingPolicy {
+    /// Of reader-mini, over the fast ranking.
+    pub mini: Stage,
+    /// Of the language model, over the fast ranking.
+    pub language: Stage,
+    /// Of the language model, over what reader-mini made of it.
+    pub language_after_mini: Stage,
+}
+
+/// How much one reader reads, and what it counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
     /// Passages that are read: those whose best block scores highest.
     pub passages: usize,
     /// Passages that are read at most where no more is read than needed.
     pub passages_as_needed: usize,
     /// What a deviation of the signal counts, in units of the fast score.
     pub weight: f32,
+    /// Blocks that draw less than about this draw the same: nothing.
+    pub least: f32,
     /// Where no more is read than needed: a passage whose best block is further below the budget's cut ends it, because
     /// hardly any signal lifts a block so far.
     pub reach: f32,
@@ -34,19 +71,37 @@ impl ReadingPolicy {
         Self::parse(SHIPPED).expect("models/reading.toml is sound")
     }
 
+    /// Reads a policy from a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and as for [`Self::parse`].
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::parse(&std::fs::read_to_string(path).map_err(Error::io(path))?)
+    }
+
     /// Reads a policy from TOML.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for what is missing, unknown or out of range.
     pub fn parse(text: &str) -> Result<Self> {
         let policy: Self = toml::from_str(text).map_err(|e| Error::invalid("reading", e.to_string()))?;
-        match policy.passages.min(policy.passages_as_needed) > 0
-            && policy.weight.is_finite()
-            && policy.reach.is_finite()
-        {
-            true => Ok(policy),
-            false => Err(Error::invalid("reading", "passages must be at least 1, weight and reach numbers")),
+        let is_sound = |stage: &Stage| {
+            let numbers = [stage.weight, stage.reach, stage.least];
+            stage.passages.min(stage.passages_as_needed) > 0
+                && numbers.iter().all(|n| n.is_finite())
+                && stage.least > 0.0
+        };
+        if !policy.stages().into_iter().all(is_sound) {
+            return Err(Error::invalid(
+                "reading",
+                "passages must be at least 1, weight and reach numbers, least more than 0",
+            ));
         }
+        Ok(policy)
+    }
+
+    fn stages(&self) -> [&Stage; 3] {
+        [&self.mini, &self.language, &self.language_after_mini]
     }
 
     /// As TOML.
@@ -78,7 +133,7 @@ mod tests {
     fn what_ships_can_be_read_and_written() {
         let policy = ReadingPolicy::shipped();
         assert_eq!(ReadingPolicy::parse(&policy.to_toml().unwrap()).unwrap(), policy);
-        assert!(policy.passages_as_needed <= policy.passages && policy.weight > 0.0);
+        assert!(policy.stages().iter().all(|s| s.passages_as_needed <= s.passages && s.weight > 0.0));
     }
 
     #[test]
@@ -89,6 +144,7 @@ mod tests {
             (sound.replace("below_cut", "# below_cut"), "below_cut is missing"),
             (sound.replace("passages_as_needed = 8", "passages_as_needed = 0"), "at least 1"),
             (sound.replace("reach = 2.0", "reach = nan"), "numbers"),
+            (sound.replace("least = 0.001", "least = 0.0"), "least more than 0"),
             (format!("pages = 3\n{sound}"), "unknown field"),
         ] {
             let error = ReadingPolicy::parse(&wrong).unwrap_err().to_string();

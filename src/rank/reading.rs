@@ -1,8 +1,9 @@
-//! The third look: what a reader finds in the passages that the fast score puts first.
+//! The third look: what readers find in the passages that were put first before, reader-mini after the fast score and the
+//! language model after that.
 //!
-//! A block's signal is the attention that its tokens get from where the answer would begin, summed over the heads
-//! that look answers up. The reader alone is no better than vectors; standardised within the question and added to the
-//! fast score, it keeps what neither would (docs/evaluation.md).
+//! A block's signal is what its tokens draw: of reader-mini the odds that they belong to an answer, of the language model
+//! attention from where the answer would begin, summed over the heads that look answers up. Its logarithm, standardised
+//! within the question, is added to the score so far: the readers err differently (docs/evaluation.md).
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -10,10 +11,11 @@ use std::time::Duration;
 
 use super::features::standardise;
 use super::fusion::Candidate;
-use super::policy::{Effort, ReadingPolicy};
-use super::{BlockScore, Question, blocks, rounded};
+use super::policy::{Effort, Stage, Who};
+use super::{BlockScore, Question, blocks};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
+use crate::index::terms;
 use crate::onnx::Head;
 use crate::read::{self, Attention, LazyReader, Reader, Reading, Rows};
 use crate::runtime::in_parallel;
@@ -22,8 +24,6 @@ use crate::runtime::in_parallel;
 pub(crate) const RESERVE: Duration = Duration::from_millis(50);
 /// Passages that are read before it is asked whether more are needed.
 const WAVE: usize = 4;
-/// Keeps the logarithm of no attention finite.
-const LEAST: f32 = 1e-3;
 
 /// Why no more was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,17 +33,23 @@ pub enum End {
     Nothing,
     /// All passages that were to be read were.
     Done,
-    /// The fast ranking was sure enough.
+    /// The ranking so far was sure enough.
     Sure,
     /// What was left could not change the order at the budget any more.
     Settled,
     /// The deadline was near.
     Deadline,
+    /// What is asked about is in a language in which the reader was not found to help.
+    Language,
+    /// The question is longer than the reader takes, and others read as well.
+    LongQuestion,
 }
 
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WasRead {
+    /// By whom.
+    pub who: Who,
     /// Passages.
     pub passages: usize,
     /// Tokens, with question and template.
@@ -52,9 +58,9 @@ pub struct WasRead {
     pub cut: usize,
     /// Why no more was read.
     pub end: End,
-    /// How likely reading keeps an answer that the fast ranking would not, 0 to 1; `None` where nobody asked.
+    /// How likely reading keeps an answer that the ranking so far would not, 0 to 1; `None` where nobody asked.
     pub expected_gain: Option<f32>,
-    /// Who read; empty where nobody was needed.
+    /// What read; empty where nobody was needed.
     pub fingerprint: String,
 }
 
@@ -74,10 +80,8 @@ pub struct Readings {
 /// What was heard of a block.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Heard {
-    /// Attention to it, by head: a share of 1.
+    /// What its tokens draw, by head: of reader-mini odds, of a language model a share of attention.
     pub heads: Vec<f32>,
-    /// What it added to the score.
-    pub added: f32,
     /// Entropy of what would follow the best segment that holds it and the question, in nats; of XL3M only.
     pub entropy: Option<f32>,
 }
@@ -96,7 +100,7 @@ impl Readings {
     }
 }
 
-/// Reads the best passages and puts the blocks in a new order. Blocks that were not read keep their score.
+/// Has a reader read the best passages, and puts the blocks in a new order. Blocks that were not read keep their score.
 ///
 /// # Errors
 /// The reader's, and [`Error::LimitExceeded`] for a question that is longer than its window; a deadline that comes
@@ -105,22 +109,22 @@ pub fn read(
     question: &Question,
     candidates: &[Candidate],
     scores: &mut [BlockScore],
-    reader: &LazyReader,
-    policy: &ReadingPolicy,
+    (who, reader): (Who, &LazyReader),
+    stage: &Stage,
     effort: Effort,
     deadline: &Deadline,
 ) -> Result<Readings> {
     let until = deadline.sooner_by(RESERVE);
-    let mut readings = Readings::default();
-    let most = if effort == Effort::Full { policy.passages } else { policy.passages_as_needed };
+    let mut readings = Readings::of(who);
+    let most = if effort == Effort::Full { stage.passages } else { stage.passages_as_needed };
     let best = best_passages(scores, most);
     if best.is_empty() {
         return Ok(readings);
     }
     if let Effort::AsNeeded { cut } = effort {
-        let expected = policy.cascade.expected_gain(scores, cut);
+        let expected = stage.cascade.expected_gain(scores, cut);
         readings.was_read.expected_gain = Some(expected);
-        if expected < policy.cascade.threshold {
+        if expected < stage.cascade.threshold {
             readings.was_read.end = End::Sure;
             return Ok(readings);
         }
@@ -129,13 +133,18 @@ pub fn read(
         return Ok(readings.too_late(&best));
     };
     readings.was_read.fingerprint = reader.fingerprint().to_string();
+    let first = &candidates[best[0]].stored;
+    if !helps_in(reader.languages(), &question.text, first.slice(first.segment.span()).unwrap_or_default()) {
+        readings.was_read.end = End::Language;
+        return Ok(readings);
+    }
     readings.was_read.end = End::Done;
     let tops: Vec<f32> = best.iter().map(|c| top_of(*c, scores)).collect();
     let mut at = 0;
     while at < best.len() && readings.was_read.end == End::Done {
         let wave = match effort {
             Effort::Full => &best[at..],
-            Effort::AsNeeded { cut } if tops[at] + policy.reach < scores[cut.clamp(1, scores.len()) - 1].score => {
+            Effort::AsNeeded { cut } if tops[at] + stage.reach < scores[cut.clamp(1, scores.len()) - 1].score => {
                 readings.was_read.end = End::Settled;
                 break;
             }
@@ -150,7 +159,7 @@ pub fn read(
             }
         }
         at += wave.len();
-        readings.fuse(scores, candidates, policy.weight);
+        readings.fuse(scores, candidates, stage);
     }
     if readings.was_read.end == End::Deadline {
         readings.cut(&best[at..]);
@@ -158,12 +167,27 @@ pub fn read(
     Ok(readings)
 }
 
-/// The fast score of a candidate's best block.
+/// Whether a reader of these languages reads this question and this passage: not where one is certainly in another one.
+/// A reader that names no language reads all.
+fn helps_in(languages: &[String], question: &str, passage: &str) -> bool {
+    let reads = |text: &str| {
+        let language = terms::certain_language(text);
+        language.is_none_or(|language| languages.iter().any(|l| l == language))
+    };
+    languages.is_empty() || (reads(question) && reads(passage))
+}
+
+/// The score of a candidate's best block.
 fn top_of(candidate: usize, scores: &[BlockScore]) -> f32 {
-    scores.iter().filter(|s| s.candidate == candidate).map(BlockScore::fast).fold(f32::MIN, f32::max)
+    scores.iter().filter(|s| s.candidate == candidate).map(|s| s.score).fold(f32::MIN, f32::max)
 }
 
 impl Readings {
+    /// Nothing read so far.
+    pub(super) fn of(who: Who) -> Self {
+        Self { was_read: WasRead { who, ..WasRead::default() }, ..Self::default() }
+    }
+
     fn add(&mut self, candidate: usize, passage: Passage) {
         self.was_read.passages += 1;
         self.was_read.tokens += passage.tokens;
@@ -171,6 +195,13 @@ impl Readings {
         for (block, heads) in passage.blocks.into_iter().enumerate() {
             self.heard.insert((candidate, block), Heard { heads, ..Heard::default() });
         }
+    }
+
+    /// Nothing was read, because the question is too long.
+    pub(crate) fn of_long_question(who: Who) -> Self {
+        let mut readings = Self::of(who);
+        readings.was_read.end = End::LongQuestion;
+        readings
     }
 
     /// Of these candidates nothing could be read in time.
@@ -191,17 +222,12 @@ impl Readings {
     }
 
     /// Adds the signals, standardised over the blocks that were read, to the fast scores.
-    fn fuse(&mut self, scores: &mut [BlockScore], candidates: &[Candidate], weight: f32) {
+    fn fuse(&mut self, scores: &mut [BlockScore], candidates: &[Candidate], stage: &Stage) {
         let read: Vec<usize> = (0..scores.len()).filter(|n| self.heard(&scores[*n]).is_some()).collect();
         let attention = |n: &usize| self.heard(&scores[*n]).map_or(0.0, |h| h.heads.iter().sum());
-        let signals = signals(&read.iter().map(attention).collect::<Vec<f32>>());
+        let signals = signals(&read.iter().map(attention).collect::<Vec<f32>>(), stage.least);
         for (n, signal) in read.into_iter().zip(signals) {
-            let score = &mut scores[n];
-            let added = weight * signal;
-            score.score = rounded(score.fast() + added);
-            if let Some(heard) = self.heard.get_mut(&(score.candidate, score.block)) {
-                heard.added = added;
-            }
+            scores[n].add(self.was_read.who, stage.weight * signal);
         }
         blocks::sort(scores, candidates);
     }
@@ -213,9 +239,10 @@ pub(crate) fn best_passages(scores: &[BlockScore], limit: usize) -> Vec<usize> {
     scores.iter().map(|s| s.candidate).filter(|c| seen.insert(*c)).take(limit).collect()
 }
 
-/// What attention to blocks, of all heads together, says of them: its logarithm, standardised.
-pub(crate) fn signals(attention: &[f32]) -> Vec<f32> {
-    let mut signals: Vec<f32> = attention.iter().map(|share| (share + LEAST).ln()).collect();
+/// What attention to blocks, of all heads together, says of them: its logarithm, standardised. `least` keeps that of no
+/// attention finite.
+pub(crate) fn signals(attention: &[f32], least: f32) -> Vec<f32> {
+    let mut signals: Vec<f32> = attention.iter().map(|share| (share + least).ln()).collect();
     standardise(&mut signals);
     signals
 }
@@ -271,6 +298,7 @@ fn passage(
     match reader.attention(&whole, rows, until) {
         Ok(attention) => read.add(&attention, text, 0, &blocks),
         Err(Error::LimitExceeded { .. }) => {
+            // Parts may share a block: it is heard where it draws most.
             for part in read::parts(reader, &whole, &blocks)? {
                 let text = &text[part.clone()];
                 let attention = reader.attention(&Reading { text, ..whole }, rows, until)?;
@@ -292,10 +320,13 @@ impl Passage {
             self.blocks[n].resize(attention.heads.len(), 0.0);
             self.last[n].resize(attention.heads.len(), 0.0);
             if start < part.len() && start < end {
+                // A block that was halved is the sum of its parts.
+                let is_whole = block.start >= at && end <= part.len();
+                let add = |sum: &mut f32, more: f32| *sum = if is_whole { sum.max(more) } else { *sum + more };
                 let sums = self.blocks[n].iter_mut().zip(&mut self.last[n]);
                 for ((mean, last), rows) in sums.zip(attention_to(attention, part, start..end)) {
-                    *mean += rows.iter().sum::<f32>() / rows.len() as f32;
-                    *last += rows.last().copied().unwrap_or(0.0);
+                    add(mean, rows.iter().sum::<f32>() / rows.len() as f32);
+                    add(last, rows.last().copied().unwrap_or(0.0));
                 }
             }
         }
@@ -324,9 +355,9 @@ mod tests {
 
     #[test]
     fn signals_tell_more_attention_from_less() {
-        let told = signals(&[0.0, 0.001, 0.1, 0.5]);
+        let told = signals(&[0.0, 0.001, 0.1, 0.5], 1e-3);
         assert!(told.is_sorted() && told.iter().sum::<f32>().abs() < 1e-5, "{told:?}");
-        assert_eq!(signals(&[0.2, 0.2]), [0.0, 0.0]);
-        assert!(signals(&[]).is_empty());
+        assert_eq!(signals(&[0.2, 0.2], 1e-3), [0.0, 0.0]);
+        assert!(signals(&[], 1e-3).is_empty());
     }
 }

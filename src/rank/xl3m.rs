@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::fusion::Candidate;
+use super::policy::Who;
 use super::reading::{End, Heard, RESERVE, Readings, in_time};
 use super::runs::{Run, runs};
 use super::{BlockScore, Question, blocks, rounded};
@@ -53,7 +54,7 @@ pub fn read_by_certainty(
     deadline: &Deadline,
 ) -> Result<Readings> {
     let until = deadline.sooner_by(RESERVE);
-    let mut readings = Readings::default();
+    let mut readings = Readings::of(Who::Language);
     let Some(reader) = in_time(reader.get(&until))? else {
         return Ok(readings.too_late(chosen));
     };

@@ -61,6 +61,14 @@ impl Reader for CachedReader {
         self.inner.rows()
     }
 
+    fn languages(&self) -> &[String] {
+        self.inner.languages()
+    }
+
+    fn overlaps(&self) -> bool {
+        self.inner.overlaps()
+    }
+
     fn parallelism(&self) -> usize {
         self.inner.parallelism()
     }

@@ -1,6 +1,7 @@
 //! Readers: what sees passage and question together.
 //!
-//! A small causal language model reads `title, passage, question` once. Two things can be heard from one pass:
+//! [`ReaderMini`] is the encoder with a trained adapter: it says of every token how likely it belongs to an answer. A small
+//! causal language model, [`LanguageReader`], reads `title, passage, question` once. Two things can be heard from one pass:
 //! where its attention goes (InfiniRetri, arXiv 2502.12962: what is looked up stands where the question looks), and
 //! how certain it is of what comes next (XL3M, arXiv 2405.17755: a passage that answers makes the next token
 //! certain). A request names one of them, and nothing beyond it is computed.
@@ -11,6 +12,7 @@ mod heads;
 mod infini;
 mod language;
 mod lazy;
+mod mini;
 mod parts;
 mod picture;
 mod states;
@@ -24,6 +26,7 @@ pub use heads::{Evidence, HeadTable, LeftOut};
 pub use infini::{InfiniRetri, InfiniRetriSettings, Kept};
 pub use language::{LanguageReader, Listen, ReaderSettings};
 pub use lazy::LazyReader;
+pub use mini::{Adapter, MiniSettings, ReaderMini};
 pub use parts::parts;
 pub use picture::{Shaded, html, shaded, svg};
 use serde::{Deserialize, Serialize};
@@ -70,7 +73,7 @@ pub enum Rows {
     Mean,
 }
 
-/// Attention to the passage, of the heads that are listened to.
+/// What the passage's tokens draw, of the heads that are listened to: attention, or odds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attention {
     /// The passage's tokens, as bytes of its text.
@@ -80,10 +83,12 @@ pub struct Attention {
     pub before: usize,
     /// The heads, in the order of their layers.
     pub heads: Vec<Head>,
-    /// For every head and every row, one after the other, the share of attention each token gets: at most 1
-    /// together, the rest goes to title, question and template.
+    /// For every head and every row, one after the other, what each token draws. Of a language model, its share of the
+    /// attention: at most 1 together, the rest goes to title, question and template. Of reader-mini, the odds that it belongs
+    /// to an answer.
     pub shares: Vec<f32>,
-    /// For every head and every row, the share that goes to the question's own tokens.
+    /// For every head and every row, the share that goes to the question's own tokens; of reader-mini, the odds that the
+    /// passage answers.
     pub to_question: Vec<f32>,
     /// Rows of a head.
     pub rows: usize,
@@ -136,6 +141,16 @@ pub trait Reader: Send + Sync {
 
     /// The rows that its heads were chosen for.
     fn rows(&self) -> Rows;
+
+    /// The languages that it was found to help in, as ISO 639-3 codes; none where it reads all.
+    fn languages(&self) -> &[String] {
+        &[]
+    }
+
+    /// Whether the parts of what is longer than the window share a block, so that each is read with one before it.
+    fn overlaps(&self) -> bool {
+        false
+    }
 
     /// How many passes can run at a time.
     fn parallelism(&self) -> usize;

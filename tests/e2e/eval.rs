@@ -197,7 +197,9 @@ fn how_much_to_read_is_learnt() {
     let d = directory.path();
     let arguments =
         ["calibrate", "cascade", "--data", "mill", "--budgets", "40", "--vectors", "memory", "--share", "1"];
-    let found = support::json(d, &[&arguments[..], &["--format", "json"]].concat());
+    let stage = ["--stage", "language_after_mini", "--reading", "mini.toml"];
+    support::json(d, &[&arguments[..], &["--stage", "mini", "--out", "mini.toml", "--format", "json"]].concat());
+    let found = support::json(d, &[&arguments[..], &stage, &["--format", "json"]].concat());
     assert_eq!(found["curve"].as_array().unwrap().len(), 9, "five weights, five numbers of passages: {found}");
     assert!(found["curve"].as_array().unwrap().iter().all(|point| point["tokens"].as_f64().unwrap() > 0.0));
     let tried = ["eval", "--data", "mill", "--budgets", "40", "--system", "precise,auto", "--reading", "reading.toml"];
@@ -205,5 +207,33 @@ fn how_much_to_read_is_learnt() {
     let report: Value = serde_json::from_str(&report).unwrap();
     let read = |n: usize| report["sets"][0]["systems"][n]["budgets"][0]["read"][0].as_u64().unwrap();
     assert!(read(0) > 0 && read(1) <= read(0), "{report}");
-    assert!(support::fail(d, &["calibrate", "cascade", "--data", "mill", "--share", "0"]).1.contains("share"));
+    let wrong = ["calibrate", "cascade", "--data", "mill", "--share", "0", "--stage", "mini", "--vectors", "memory"];
+    assert!(support::fail(d, &wrong).1.contains("share"));
+    let wrong = ["calibrate", "cascade", "--data", "mill", "--stage", "maxi"];
+    assert!(support::fail(d, &wrong).1.contains("language_after_mini"));
+}
+
+#[test]
+fn lessons_are_the_best_passages_with_what_is_wanted() {
+    let directory = mill();
+    let d = directory.path();
+    let arguments = ["calibrate", "lessons", "--data", "mill", "--read-passages", "3"];
+    succeed(d, &arguments);
+    let lessons = fs::read_to_string(d.join("lessons.jsonl")).unwrap();
+    let lessons: Vec<Value> = lessons.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lessons.len(), 6);
+    for lesson in &lessons {
+        assert!(lesson["sound"].as_bool().unwrap() && lesson["passages"].as_array().unwrap().len() >= 3, "{lesson}");
+        let mut wanted = 0;
+        for passage in lesson["passages"].as_array().unwrap() {
+            let text = passage["text"].as_str().unwrap();
+            for block in passage["blocks"].as_array().unwrap() {
+                let [start, end] = [0, 1].map(|n| block["span"][n].as_u64().unwrap() as usize);
+                let holds = text[start..end].contains(lesson["answers"][0].as_str().unwrap());
+                assert_eq!(block["wanted"].as_bool().unwrap(), holds, "{passage}");
+                wanted += usize::from(holds);
+            }
+        }
+        assert_eq!(wanted, 1, "{lesson}");
+    }
 }

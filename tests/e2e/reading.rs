@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tamis_proto::v1::filter::Kind;
 use tamis_proto::v1::{
-    Budget, CompressRequest, CompressResponse, Document, Filter, Mode, Ranker, ReadEnd, ReadStats, Xl3mOptions,
+    Budget, CompressRequest, CompressResponse, Document, Filter, Mode, Ranker, ReadEnd, ReadStats, ReaderName,
+    Xl3mOptions,
 };
 use tonic::{Code, Request};
 
@@ -36,8 +37,14 @@ fn ask(mode: Mode) -> CompressRequest {
     }
 }
 
+/// What the last reader read.
 fn read(response: &CompressResponse) -> ReadStats {
-    response.stats.clone().unwrap().read.unwrap()
+    response.stats.clone().unwrap().read.pop().unwrap()
+}
+
+/// Who read.
+fn readers(response: &CompressResponse) -> Vec<ReaderName> {
+    response.stats.iter().flat_map(|stats| stats.read.iter().map(ReadStats::reader)).collect()
 }
 
 /// Every excerpt is a slice of the note that it names.
@@ -56,7 +63,7 @@ async fn precise_reads_and_says_what() {
     server.ingest("mill", notes()).await;
     let mut client = server.contexts().await;
     let fast = client.compress(ask(Mode::Fast)).await.unwrap().into_inner();
-    assert!(fast.stats.unwrap().read.is_none());
+    assert!(fast.stats.unwrap().read.is_empty());
 
     let request = CompressRequest { explain: Some(100), read_passages: Some(5), ..ask(Mode::Precise) };
     let precise = client.compress(request.clone()).await.unwrap().into_inner();
@@ -65,17 +72,84 @@ async fn precise_reads_and_says_what() {
     assert_eq!((said.passages, said.cut, said.end()), (5, 0, ReadEnd::Done));
     assert!(said.tokens > 100 && said.fingerprint.contains("SmolLM2"), "{said:?}");
     assert!(precise.stats.clone().unwrap().stages_ms.contains_key("read"));
+    assert_eq!(readers(&precise), [ReaderName::Mini, ReaderName::Language]);
     let heard = |name: &str| precise.explanation.iter().filter(|b| b.parts.keys().any(|k| k.starts_with(name))).count();
-    assert!(heard("reading") > 0 && heard("reading") == heard("head "), "{:?}", precise.explanation);
-    assert!(heard("reading") < precise.explanation.len(), "five of twenty-one were read");
+    for name in ["mini head ", "language head "] {
+        assert!(heard(name) > 0 && heard(name) < precise.explanation.len(), "five of twenty-one were read: {name}");
+    }
     for block in &precise.explanation {
-        let sum: f32 = ["sum", "trees", "reading"].iter().filter_map(|part| block.parts.get(*part)).sum();
+        let sum: f32 = ["sum", "trees", "mini", "language"].iter().filter_map(|part| block.parts.get(*part)).sum();
         assert!((sum - block.score).abs() < 1e-3, "{block:?}");
     }
 
     let again = client.compress(request).await.unwrap().into_inner();
-    assert_eq!((read(&again).passages, read(&again).tokens), (5, 0), "nothing is read twice");
+    assert!(
+        again.stats.as_ref().unwrap().read.iter().all(|r| (r.passages, r.tokens) == (5, 0)),
+        "nothing is read twice"
+    );
     assert_eq!(again.text, precise.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_are_chosen_by_mode_and_by_name() {
+    let server = Server::start();
+    server.ingest("mill", notes()).await;
+    let mut client = server.contexts().await;
+    let (mini, language) = (ReaderName::Mini, ReaderName::Language);
+    let anybody = ReaderName::Unspecified;
+    for (mode, only, who) in [
+        (Mode::Mini, anybody, vec![mini]),
+        (Mode::Mini, mini, vec![mini]),
+        (Mode::Precise, mini, vec![mini]),
+        (Mode::Precise, language, vec![language]),
+        (Mode::Auto, anybody, vec![mini, language]),
+        (Mode::Auto, mini, vec![mini]),
+    ] {
+        let request = CompressRequest { read_with: only.into(), explain: Some(100), ..ask(mode) };
+        let answer = client.compress(request).await.unwrap().into_inner();
+        check(&answer);
+        assert_eq!(readers(&answer), who, "{mode:?} {only:?}");
+        let added = answer.explanation.iter().any(|b| b.parts.get("mini").is_some_and(|part| *part != 0.0));
+        assert!(added == who.contains(&mini) || mode == Mode::Auto, "{mode:?} {only:?}: {:?}", answer.explanation);
+        if mode == Mode::Mini {
+            assert!(read(&answer).passages >= 20 && read(&answer).fingerprint.starts_with("reader-mini:"));
+        }
+    }
+    for (mode, only, ranker) in [
+        (Mode::Fast, mini, Ranker::Fused),
+        (Mode::Mini, language, Ranker::Fused),
+        (Mode::Mini, anybody, Ranker::Xl3m),
+        (Mode::Precise, mini, Ranker::Infiniretri),
+    ] {
+        let request = CompressRequest { read_with: only.into(), ranker: ranker.into(), ..ask(mode) };
+        let status = client.compress(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{mode:?} {only:?} {ranker:?}: {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_reader_mini_does_not_take_is_said_and_left_to_others() {
+    let server = Server::start();
+    let chinese = "磨坊的机器坏了以后，由根特的奥蕾莉亚·沃斯修理。她的工作室在城里，已经有三十年的历史。机器修好以后，工人们继续工作。";
+    server.ingest("mill", notes()).await;
+    server.ingest("mill-zh", vec![document("zh", chinese)]).await;
+    let mut client = server.contexts().await;
+    let request =
+        CompressRequest {
+            query: "谁修理磨坊的机器？".into(), collection: "mill-zh".into(), ..ask(Mode::Mini)
+        };
+    let answer = client.compress(request).await.unwrap().into_inner();
+    assert_eq!((read(&answer).end(), read(&answer).passages), (ReadEnd::Language, 0));
+    assert!(answer.text.contains("沃斯"), "{}", answer.text);
+
+    let long = format!("{} who repairs the broken machines of the mill", "of all that stands there, ".repeat(60));
+    let request = CompressRequest { query: long.clone(), ..ask(Mode::Precise) };
+    let answer = client.compress(request).await.unwrap().into_inner();
+    let said = answer.stats.clone().unwrap().read;
+    assert_eq!((said[0].end(), said[0].passages, said[1].end()), (ReadEnd::LongQuestion, 0, ReadEnd::Done));
+    let status = client.compress(CompressRequest { query: long, ..ask(Mode::Mini) }).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().contains("query"), "{status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,12 +159,13 @@ async fn auto_says_why_it_stopped() {
     let mut client = server.contexts().await;
     let auto = client.compress(ask(Mode::Auto)).await.unwrap().into_inner();
     check(&auto);
-    let said = read(&auto);
-    assert!((0.0..=1.0).contains(&said.expected_gain.unwrap()), "{said:?}");
-    match said.end() {
-        ReadEnd::Sure => assert_eq!(said.passages, 0),
-        ReadEnd::Done | ReadEnd::Settled => assert!(said.passages > 0),
-        other => panic!("{other:?}"),
+    for said in auto.stats.unwrap().read {
+        assert!((0.0..=1.0).contains(&said.expected_gain.unwrap()), "{said:?}");
+        match said.end() {
+            ReadEnd::Sure => assert_eq!(said.passages, 0),
+            ReadEnd::Done | ReadEnd::Settled => assert!(said.passages > 0),
+            other => panic!("{other:?}"),
+        }
     }
     let everything =
         CompressRequest { budget: Some(Budget { max_tokens: 4000, ..Budget::default() }), ..ask(Mode::Auto) };
@@ -132,6 +207,7 @@ async fn what_can_not_be_read_is_refused_or_said() {
         (CompressRequest { read_passages: Some(0), ..ask(Mode::Precise) }, "read_passages"),
         (CompressRequest { read_passages: Some(1001), ..ask(Mode::Precise) }, "read_passages"),
         (CompressRequest { ranker: Ranker::Xl3m.into(), ..ask(Mode::Auto) }, "mode"),
+        (CompressRequest { query: "why ".repeat(3000), ..ask(Mode::Mini) }, "query"),
         (CompressRequest { query: "why ".repeat(3000), ..ask(Mode::Precise) }, "query"),
         (
             CompressRequest { query: "why ".repeat(3000), ranker: Ranker::Infiniretri.into(), ..ask(Mode::Precise) },
@@ -190,8 +266,14 @@ async fn without_a_reader_that_is_said() {
     let mut client = server.contexts().await;
     let status = client.compress(ask(Mode::Precise)).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
-    assert!(status.message().contains("there is no reader"), "{status}");
-    assert!(client.compress(ask(Mode::Fast)).await.is_ok());
+    assert!(status.message().contains("there is no language model"), "{status}");
+    assert!(client.compress(ask(Mode::Fast)).await.is_ok() && client.compress(ask(Mode::Mini)).await.is_ok());
+
+    let server = Server::start_with(&[("TAMIS_MINI", "off")]);
+    server.ingest("mill", notes()).await;
+    let mut client = server.contexts().await;
+    let status = client.compress(ask(Mode::Precise)).await.unwrap_err();
+    assert!(status.message().contains("there is no reader-mini"), "{status}");
 
     let server = Server::start_with(&[("TAMIS_READER_MODEL", "/no/such/model.gguf")]);
     server.ingest("mill", notes()).await;
@@ -238,7 +320,9 @@ fn the_command_line_shows_what_was_read() {
     let arguments = [&question[..], &["--mode", "precise", "--explain=2", "--format", "json"]].concat();
     let answer = support::json(directory.path(), &arguments);
     assert!(answer["text"].as_str().unwrap().contains("Aurelia"), "{answer}");
-    assert_eq!(answer["stats"]["read"]["end"], "done");
+    let read = answer["stats"]["read"].as_array().unwrap();
+    assert_eq!((&read[0]["reader"], &read[1]["reader"]), (&"mini".into(), &"language".into()), "{read:?}");
+    assert_eq!(read[1]["end"], "done");
     assert!(answer["explanation"].as_array().unwrap().iter().any(|b| b["read"] == "yes"), "{answer}");
     let shown = support::succeed(directory.path(), &[&question[..], &["--mode", "auto", "--stats"]].concat());
     assert!(shown.contains("passages read ("), "{shown}");
@@ -260,6 +344,17 @@ fn a_passage_is_read_and_drawn() {
     let wrong = support::fail(d, &[&arguments[..], &["--plot", "note.gif"]].concat()).1;
     assert!(wrong.contains(".html"), "{wrong}");
     assert!(support::fail(d, &["read", "-q", "x", "nothing.txt"]).1.contains("nothing.txt"));
+
+    let read = support::json(
+        d,
+        &["read", "-q", "who repairs the sieve?", "note.txt", "--read-with", "mini", "--format", "json"],
+    );
+    let share = |part: &str| {
+        let tokens =
+            read["tokens"].as_array().unwrap().iter().filter(|t| part.contains(t["text"].as_str().unwrap().trim()));
+        tokens.map(|t| t["share"].as_f64().unwrap()).fold(0.0, f64::max)
+    };
+    assert!(share("Aurelia") > share("sieve") && read["answers"].as_f64().unwrap() > 0.0, "{read}");
 }
 
 #[test]
@@ -288,7 +383,7 @@ fn passages_are_read_before_anybody_asks() {
     assert!(summary["skipped"].to_string().contains("the store itself"), "{summary}");
     support::succeed(d, &["ingest", "notes", "--data-dir", "fresh"]);
     let fresh = ask(&["--data-dir", "fresh", "--reader-states-mib", "200"]);
-    let [read, all] = [&before, &fresh].map(|a| a["stats"]["read"]["tokens"].as_u64().unwrap());
+    let [read, all] = [&before, &fresh].map(|a| a["stats"]["read"][1]["tokens"].as_u64().unwrap());
     assert!(4 * read < all, "{read} of {all} tokens");
     assert_eq!(before["text"], fresh["text"]);
 }

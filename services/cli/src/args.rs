@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use eval::{CalibrateCommand, CascadeArgs, EvalArgs, HeadsArgs, LabelledArgs, TemperatureArgs};
+pub(crate) use eval::{
+    CalibrateCommand, CascadeArgs, EvalArgs, HeadsArgs, LabelledArgs, LeftOutArgs, LessonsArgs, TemperatureArgs,
+};
 
 /// Retrieval and context compression under an exact token budget.
 #[derive(Parser, Debug)]
@@ -59,6 +61,9 @@ pub(crate) struct ReaderFlags {
     /// A GGUF of LLaMA's architecture instead of the default reader
     #[arg(long, global = true, value_name = "FILE.gguf")]
     pub(crate) reader_model: Option<PathBuf>,
+    /// An adapter for reader-mini instead of the one that ships, as training/train.py wrote it
+    #[arg(long, global = true, value_name = "FILE.safetensors")]
+    pub(crate) mini_adapter: Option<PathBuf>,
     /// Which of its heads are listened to, as `tamis calibrate heads` wrote it
     #[arg(long, global = true, value_name = "FILE.toml")]
     pub(crate) reader_heads: Option<PathBuf>,
@@ -194,14 +199,18 @@ pub(crate) struct CompressArgs {
     /// Leave out blocks that are less likely wanted, 0 to 1, though there be room for them
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub(crate) min_relevance: f32,
-    /// How much is done: fast compares vectors and terms; precise reads the best passages together with the question;
-    /// auto reads where the fast ranking is unsure
+    /// How much is done: fast compares vectors and terms; mini reads the best passages together with the question, with
+    /// the small trained reader; precise has a language model read the best of those as well; auto reads where the ranking
+    /// so far is unsure
     #[arg(long, value_enum, default_value = "fast")]
     pub(crate) mode: Mode,
     /// What orders the blocks that are read: fused adds attention to the fast score; xl3m goes by certainty and
     /// infiniretri by attention alone, both read documents in their own order
     #[arg(long, value_enum, default_value = "fused")]
     pub(crate) ranker: Ranker,
+    /// The only reader, with the modes precise and auto
+    #[arg(long, value_enum)]
+    pub(crate) read_with: Option<ReadWith>,
     /// Most passages that are read
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) read_passages: Option<u32>,
@@ -252,8 +261,15 @@ pub(crate) enum Ranker {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Mode {
     Fast,
+    Mini,
     Precise,
     Auto,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReadWith {
+    Mini,
+    Language,
 }
 
 #[derive(Args, Debug, Default)]
@@ -330,10 +346,13 @@ pub(crate) struct ReadArgs {
     /// The title that is read before the passage
     #[arg(long, default_value = "")]
     pub(crate) title: String,
-    /// Show each head's share
+    /// Who reads
+    #[arg(long, value_enum, default_value = "language")]
+    pub(crate) read_with: ReadWith,
+    /// Show each head's share; of the language model
     #[arg(long)]
     pub(crate) heads: bool,
-    /// Show how certain the reader is, too
+    /// Show how certain the reader is, too; of the language model
     #[arg(long)]
     pub(crate) certainty: bool,
     /// Draw the passage, its tokens shaded by attention

@@ -126,6 +126,9 @@ pub(crate) fn configuration(global: &Global) -> Result<Config> {
     if let Some(model) = &global.reader.reader_model {
         config.reader_model = Some(model.clone());
     }
+    if let Some(adapter) = &global.reader.mini_adapter {
+        config.mini_adapter = Some(adapter.clone());
+    }
     if let Some(heads) = &global.reader.reader_heads {
         config.reader_heads = Some(heads.clone());
     }

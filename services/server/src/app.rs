@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tamis::compress::Compressor;
+use tamis::compress::{Compressor, Readers};
 use tamis::encode::{Encoder, OnnxEncoder};
 use tamis::error::{Error, Result};
 use tamis::index::Index;
 use tamis::index::embedded::EmbeddedIndex;
 use tamis::ingest::Ingestor;
 use tamis::models::{Cache, Progress, Silent};
-use tamis::read::{CachedReader, LanguageReader, LazyReader};
+use tamis::rank::ReadingPolicy;
+use tamis::read::{CachedReader, LanguageReader, LazyReader, Reader, ReaderMini};
 use tamis::tokenize::{self, TokenCounter};
 use tokio_util::sync::CancellationToken;
 
@@ -54,11 +55,11 @@ impl App {
         // The store first: a lock or a wrong path is told before a model is fetched.
         let index = EmbeddedIndex::open(&config.data_dir)?;
         let encoder = OnnxEncoder::load(&config.encoder()?, &Cache::from_environment()?, progress)?;
-        let reader = reader(config)?;
-        Self::new(config, Arc::new(encoder), Arc::new(index), reader, any_tokenizer_path)
+        let readers = readers(config)?;
+        Self::new(config, Arc::new(encoder), Arc::new(index), readers, any_tokenizer_path)
     }
 
-    /// An application over an encoder, an index and, for requests that want it, a reader of one's own.
+    /// An application over an encoder, an index and, for requests that want them, readers of one's own.
     ///
     /// # Errors
     /// [`Error::Io`] where threads can't be started.
@@ -66,18 +67,16 @@ impl App {
         config: &Config,
         encoder: Arc<dyn Encoder>,
         index: Arc<dyn Index>,
-        reader: Option<LazyReader>,
+        readers: Readers,
         any_tokenizer_path: bool,
     ) -> Result<Self> {
+        let policy = config.reading.as_deref().map_or_else(|| Ok(ReadingPolicy::shipped()), ReadingPolicy::open)?;
         let queries = Work::start("query", or_cores(config.query_threads), config.query_queue.max(1));
         let reads = Work::start("read", or_cores(config.read_threads), config.read_queue.max(1));
         let documents = Work::start("ingest", or_cores(config.ingest_threads), INGEST_QUEUE);
         Ok(Self {
             ingestor: Ingestor::new(encoder.clone(), index.clone()),
-            compressor: match reader {
-                Some(reader) => Compressor::new(encoder.clone(), index.clone()).with_reader(reader),
-                None => Compressor::new(encoder.clone(), index.clone()),
-            },
+            compressor: Compressor::new(encoder.clone(), index.clone()).with_readers(readers).with_policy(policy),
             encoder,
             index,
             queries: queries.map_err(Error::io("threads"))?,
@@ -106,20 +105,39 @@ impl App {
     }
 }
 
-/// The reader, as the settings want it: when it is needed, from the start, or not at all.
-fn reader(config: &Config) -> Result<Option<LazyReader>> {
-    let begin = match config.reader.as_str() {
+/// The readers, as the settings want them.
+fn readers(config: &Config) -> Result<Readers> {
+    let (mini, language) = (config.mini()?, config.reader()?);
+    let bytes = config.reader_cache_mib.saturating_mul(1024 * 1024);
+    Ok(Readers {
+        mini: lazy("mini", &config.mini, bytes, move || {
+            Ok(Arc::new(ReaderMini::open(&mini, &Cache::from_environment()?, &Silent)?))
+        })?,
+        language: lazy("reader", &config.reader, bytes, move || {
+            let reader = LanguageReader::open(language.clone(), &Cache::from_environment()?, &Silent)?;
+            reader.warm_up()?;
+            Ok(Arc::new(reader))
+        })?,
+    })
+}
+
+/// A reader that is opened when it is needed, from the start, or not at all; what it hears is kept in so many bytes.
+fn lazy(
+    field: &'static str,
+    when: &str,
+    bytes: usize,
+    open: impl Fn() -> Result<Arc<dyn Reader>> + Send + Sync + 'static,
+) -> Result<Option<LazyReader>> {
+    let begin = match when {
         "lazy" => false,
         "eager" => true,
         "off" => return Ok(None),
-        other => return Err(Error::invalid("reader", format!("{other:?}: use lazy, eager or off"))),
+        other => return Err(Error::invalid(field, format!("{other:?}: use lazy, eager or off"))),
     };
-    let (settings, bytes) = (config.reader()?, config.reader_cache_mib.saturating_mul(1024 * 1024));
     let reader = LazyReader::new(move || {
-        let reader = LanguageReader::open(settings.clone(), &Cache::from_environment()?, &Silent)?;
-        reader.warm_up()?;
-        tracing::info!(fingerprint = %tamis::read::Reader::fingerprint(&reader), "reader is open");
-        Ok(Arc::new(CachedReader::new(Arc::new(reader), bytes)))
+        let reader = open()?;
+        tracing::info!(fingerprint = %reader.fingerprint(), "reader is open");
+        Ok(Arc::new(CachedReader::new(reader, bytes)))
     });
     if begin {
         reader.begin();

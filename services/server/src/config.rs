@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tamis::encode::{EncoderSettings, ModelChoice};
-use tamis::read::{HeadTable, Listen, ReaderSettings, StateSettings};
+use tamis::read::{HeadTable, Listen, MiniSettings, ReaderSettings, StateSettings};
 
 const MIB: usize = 1024 * 1024;
 /// Keys and values of passages, in the data directory.
@@ -47,7 +47,14 @@ pub struct Config {
     pub default_timeout_s: u64,
     /// Directory of `tokenizer.json` files that requests may name by file name.
     pub tokenizer_dir: Option<PathBuf>,
-    /// When the reader is loaded: `lazy`, with the first request that needs it; `eager`, at the start; `off`, never.
+    /// How much is read and what it counts, as `tamis calibrate cascade` wrote it; what ships where absent.
+    pub reading: Option<PathBuf>,
+    /// When reader-mini is loaded: `lazy`, with the first request that needs it; `eager`, at the start; `off`, never.
+    pub mini: String,
+    /// An adapter instead of the one that ships, trained on the encoder's weights (docs/adapt.md).
+    pub mini_adapter: Option<PathBuf>,
+    /// When the language model is loaded: `lazy`, with the first request that needs it; `eager`, at the start; `off`,
+    /// never.
     pub reader: String,
     /// A GGUF of LLaMA's architecture instead of the default reader.
     pub reader_model: Option<PathBuf>,
@@ -93,6 +100,9 @@ impl Default for Config {
             max_message_bytes: 64 * 1024 * 1024,
             default_timeout_s: 60,
             tokenizer_dir: None,
+            reading: None,
+            mini: "lazy".into(),
+            mini_adapter: None,
             reader: "lazy".into(),
             reader_model: None,
             reader_tokenizer: None,
@@ -195,7 +205,21 @@ impl Config {
         Ok(settings)
     }
 
-    /// The reader's part.
+    /// Reader-mini's part. The adapter that ships belongs to the default encoder, whatever encodes here.
+    ///
+    /// # Errors
+    /// The library's, for a value out of range.
+    pub fn mini(&self) -> tamis::error::Result<MiniSettings> {
+        let encoder = self.encoder()?;
+        Ok(MiniSettings {
+            base: if self.mini_adapter.is_some() { encoder.model } else { ModelChoice::Default },
+            adapter: self.mini_adapter.clone(),
+            precision: encoder.precision,
+            sessions: encoder.sessions,
+        })
+    }
+
+    /// The language model's part.
     ///
     /// # Errors
     /// The library's, for a value out of range or a table of heads that can't be read.

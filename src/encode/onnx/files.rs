@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use fastembed::TokenizerFiles;
 use serde_json::Value;
 
-use super::super::{ModelChoice, Pooling};
+use crate::encode::{ModelChoice, Pooling};
 use crate::error::{Error, Result};
 use crate::models::{self, Cache, Progress, catalog};
 use crate::onnx::BertShape;
 
 /// The network as it came.
-pub(super) enum Network {
+pub(crate) enum Network {
     /// A graph.
     Onnx(Vec<u8>),
     /// Weights only; the graph is written here.
@@ -27,11 +27,11 @@ impl Network {
 }
 
 /// A model read from disk.
-pub(super) struct ModelFiles {
-    pub(super) name: String,
-    pub(super) network: Network,
-    pub(super) shape: BertShape,
-    pub(super) tokenizer: Vec<u8>,
+pub(crate) struct ModelFiles {
+    pub(crate) name: String,
+    pub(crate) network: Network,
+    pub(crate) shape: BertShape,
+    pub(crate) tokenizer: Vec<u8>,
     pub(super) pooling: Pooling,
     pub(super) query_prefix: String,
     pub(super) passage_prefix: String,
@@ -46,7 +46,7 @@ pub(super) struct ModelFiles {
 const DEFAULT_MAX_LENGTH: usize = 256;
 
 impl ModelFiles {
-    pub(super) fn read(choice: &ModelChoice, cache: &Cache, progress: &dyn Progress) -> Result<Self> {
+    pub(crate) fn read(choice: &ModelChoice, cache: &Cache, progress: &dyn Progress) -> Result<Self> {
         match choice {
             ModelChoice::Default => {
                 let artifact = &catalog::ENCODER;

@@ -52,6 +52,14 @@ impl Reader for RememberingReader {
         self.inner.rows()
     }
 
+    fn languages(&self) -> &[String] {
+        self.inner.languages()
+    }
+
+    fn overlaps(&self) -> bool {
+        self.inner.overlaps()
+    }
+
     fn parallelism(&self) -> usize {
         self.inner.parallelism()
     }

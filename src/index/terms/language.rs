@@ -7,6 +7,9 @@ use whatlang::Lang;
 /// What a language is told by; more costs time and says no more.
 const LOOKED_AT_BYTES: usize = 400;
 
+/// Less text in Latin script than this may be in any language, however sure it looks.
+const MIN_LATIN_BYTES: usize = 120;
+
 /// A language in Latin script with a stemmer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
@@ -26,6 +29,14 @@ pub enum Language {
     Spanish,
     Swedish,
     Turkish,
+}
+
+/// The language of a text as ISO 639-3 code, where it is certain: of a script of its own, or of many words.
+#[must_use]
+pub fn certain_language(text: &str) -> Option<&'static str> {
+    let info = whatlang::detect(&text[..text.floor_char_boundary(LOOKED_AT_BYTES)])?;
+    let is_long = text.len() >= MIN_LATIN_BYTES && info.is_reliable();
+    (is_long || info.script() != whatlang::Script::Latin).then(|| info.lang().code())
 }
 
 impl Language {

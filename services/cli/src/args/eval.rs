@@ -56,13 +56,12 @@ pub(crate) struct EvalArgs {
     /// How much is read and when, as `tamis calibrate cascade` wrote it, instead of what ships
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) reading: Option<PathBuf>,
-    /// Read every set with the heads that were chosen without it
-    #[arg(long)]
-    pub(crate) heads_left_out: bool,
-    /// Passages that `precise` and `auto` read of every question at most
+    #[command(flatten)]
+    pub(crate) left_out: LeftOutArgs,
+    /// Passages that each reader reads of every question at most
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) read_passages: Option<usize>,
-    /// What a deviation of the reader's signal counts, in units of the fast score
+    /// What a deviation of the last reader's signal counts, in units of the fast score
     #[arg(long, value_name = "WEIGHT")]
     pub(crate) read_weight: Option<f32>,
     /// Blocks that a segment shares with the one before it
@@ -81,6 +80,8 @@ pub(crate) enum CalibrateCommand {
     Heads(HeadsArgs),
     /// How many passages are read, what that counts, and when it pays
     Cascade(CascadeArgs),
+    /// Write the passages that a reader is trained on, as JSON lines (docs/adapt.md)
+    Lessons(LessonsArgs),
 }
 
 /// What models said is remembered between runs.
@@ -95,6 +96,17 @@ impl MemoryArgs {
     pub(crate) fn folder(&self, cache: &Cache) -> PathBuf {
         self.vectors.clone().unwrap_or_else(|| cache.root().join("eval"))
     }
+}
+
+/// Readers that have not seen the set that they read.
+#[derive(Args, Debug)]
+pub(crate) struct LeftOutArgs {
+    /// Read every set with the heads that were chosen without it
+    #[arg(long)]
+    pub(crate) heads_left_out: bool,
+    /// Read every set with the adapter that was trained without it: DIR/SET.safetensors
+    #[arg(long, value_name = "DIR")]
+    pub(crate) adapters_left_out: Option<PathBuf>,
 }
 
 /// Labelled questions to calibrate on.
@@ -150,9 +162,17 @@ pub(crate) struct HeadsArgs {
 pub(crate) struct CascadeArgs {
     #[command(flatten)]
     pub(crate) labelled: LabelledArgs,
+    /// Whose part: mini, language, or language_after_mini
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stage: String,
+    /// The policy that it becomes a part of, instead of the one that ships
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) reading: Option<PathBuf>,
     /// Budgets in tokens
     #[arg(long, value_delimiter = ',', default_value = "128,256,512", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
     pub(crate) budgets: Vec<u32>,
+    #[command(flatten)]
+    pub(crate) left_out: LeftOutArgs,
     /// Share of the tokens that reading everything takes, which reading as needed may take; 0 to 1
     #[arg(long, default_value_t = 0.4, value_name = "SHARE")]
     pub(crate) share: f64,
@@ -160,6 +180,20 @@ pub(crate) struct CascadeArgs {
     pub(crate) memory: MemoryArgs,
     /// Where the policy is written
     #[arg(long, value_name = "FILE.toml", default_value = "reading.toml")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LessonsArgs {
+    #[command(flatten)]
+    pub(crate) labelled: LabelledArgs,
+    /// Passages of every question: those that the fast ranking puts first
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = at_least_one)]
+    pub(crate) read_passages: usize,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
+    /// Where they are written
+    #[arg(long, value_name = "FILE.jsonl", default_value = "lessons.jsonl")]
     pub(crate) out: PathBuf,
 }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tamis_proto::v1::{
     self, BlockExplanation, BlockReading, Budget, Citation, CompressRequest, CompressResponse, ContextFormat,
-    ContextOrder, Quote, ReadEnd, ReadStats,
+    ContextOrder, Quote, ReadEnd, ReadStats, ReaderName,
 };
 
 use super::{Corpus, line};
-use crate::args::{CompressArgs, Global, Mode, Order, OutputFormat, Ranker, Render};
+use crate::args::{CompressArgs, Global, Mode, Order, OutputFormat, Ranker, ReadWith, Render};
 use crate::connect::Connection;
 use crate::failure::Result;
 
@@ -62,6 +62,7 @@ pub(super) fn request(args: &CompressArgs, query: String) -> CompressRequest {
             Mode::Fast => v1::Mode::Fast,
             Mode::Precise => v1::Mode::Precise,
             Mode::Auto => v1::Mode::Auto,
+            Mode::Mini => v1::Mode::Mini,
         }
         .into(),
         ranker: match args.ranker {
@@ -71,6 +72,12 @@ pub(super) fn request(args: &CompressArgs, query: String) -> CompressRequest {
         }
         .into(),
         read_passages: args.read_passages,
+        read_with: match args.read_with {
+            None => v1::ReaderName::Unspecified,
+            Some(ReadWith::Mini) => v1::ReaderName::Mini,
+            Some(ReadWith::Language) => v1::ReaderName::Language,
+        }
+        .into(),
         ..CompressRequest::default()
     }
 }
@@ -105,14 +112,26 @@ pub(super) fn to_json(response: &CompressResponse) -> Value {
             "stages_ms": stages, "estimated": stats.estimated, "fingerprint": stats.fingerprint,
         },
     });
-    if let Some(read) = &stats.read {
-        json["stats"]["read"] = json!({
-            "passages": read.passages, "tokens": read.tokens, "cut": read.cut, "end": end(read),
-            "expected_gain": read.expected_gain.map(|gain| rounded(f64::from(gain), 1e4)),
-            "fingerprint": read.fingerprint,
-        });
+    if !stats.read.is_empty() {
+        json["stats"]["read"] = stats.read.iter().map(read_json).collect();
     }
     json
+}
+
+fn read_json(read: &ReadStats) -> Value {
+    json!({
+        "reader": reader(read), "passages": read.passages, "tokens": read.tokens, "cut": read.cut, "end": end(read),
+        "expected_gain": read.expected_gain.map(|gain| rounded(f64::from(gain), 1e4)),
+        "fingerprint": read.fingerprint,
+    })
+}
+
+/// Who read, in a word.
+fn reader(read: &ReadStats) -> &'static str {
+    match read.reader() {
+        ReaderName::Mini => "mini",
+        ReaderName::Unspecified | ReaderName::Language => "language",
+    }
 }
 
 /// Why no more was read, in a word.
@@ -123,6 +142,8 @@ fn end(read: &ReadStats) -> &'static str {
         ReadEnd::Sure => "sure",
         ReadEnd::Settled => "settled",
         ReadEnd::Deadline => "deadline",
+        ReadEnd::Language => "language",
+        ReadEnd::LongQuestion => "long question",
     }
 }
 
@@ -131,7 +152,7 @@ fn rounded(value: f64, steps: f64) -> f64 {
 }
 
 fn sorted_stages(response: &CompressResponse) -> Vec<(String, f64)> {
-    const ORDER: &[&str] = &["queue", "encode", "retrieve", "rank", "read", "fit"];
+    const ORDER: &[&str] = &["queue", "encode", "retrieve", "rank", "read_mini", "read", "fit"];
     let stages = response.stats.clone().unwrap_or_default().stages_ms;
     let mut stages: Vec<_> = stages.into_iter().collect();
     stages.sort_by_key(|(name, _)| (ORDER.iter().position(|o| o == name), name.clone()));
@@ -143,9 +164,10 @@ fn stats_line(response: &CompressResponse) -> String {
     let budget = response.budget.clone().unwrap_or_default();
     let stages: Vec<String> =
         sorted_stages(response).into_iter().map(|(stage, ms)| format!("{stage} {ms:.1} ms")).collect();
-    let read = stats.read.as_ref().map_or(String::new(), |read| {
-        format!("; {} tokens in {} passages read ({})", read.tokens, read.passages, end(read))
-    });
+    let of_reader = |read: &ReadStats| {
+        format!("; {}: {} tokens in {} passages read ({})", reader(read), read.tokens, read.passages, end(read))
+    };
+    let read: String = stats.read.iter().map(of_reader).collect();
     format!(
         "{} of {} tokens ({}) in {} excerpts, from {} tokens in {} segments; confidence {:.2}{read}; {}",
         response.token_count,

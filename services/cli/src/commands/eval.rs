@@ -1,26 +1,26 @@
 //! `tamis eval`: what contexts keep of labelled questions, beside what simpler systems keep.
 
 pub(super) mod picture;
+pub(super) mod readers;
 pub(super) mod sets;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use tamis::compress::Readers;
 use tamis::deadline::Deadline;
 use tamis::encode::OnnxEncoder;
 use tamis::eval::compare::{compare, gain};
 use tamis::eval::gate::{Minimum, recommended};
 use tamis::eval::report::{Report, points};
-use tamis::eval::{
-    Plan, PreparedSet, RememberingEncoder, RememberingReader, SetResult, System, plot, run as run_plan, tune,
-};
+use tamis::eval::{Plan, PreparedSet, RememberingEncoder, SetResult, System, plot, run as run_plan, tune};
 use tamis::index::{BlockVectors, Boundaries};
 use tamis::ingest::settings_for;
 use tamis::models::Cache;
-use tamis::rank::{Model, ReadingPolicy};
-use tamis::read::{HeadTable, LanguageReader, LazyReader, Listen};
+use tamis::rank::{Model, ReadingPolicy, Who};
 use tamis::tokenize;
 
+use self::readers::Remembering;
 use super::line;
 use crate::args::{EvalArgs, Global, OutputFormat};
 use crate::connect::configuration;
@@ -35,12 +35,16 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
     let minimums = args.min.iter().map(|m| m.parse().map_err(usage)).collect::<Result<Vec<Minimum>>>()?;
     let (systems, sources, cache) = (systems(args)?, sets::find(args)?, Cache::from_environment()?);
     // The encoder first: a process has one runtime, and bf16 needs its own build of it, which runs everything else too.
-    let settings = configuration(global)?.encoder().map_err(usage)?;
+    let config = configuration(global)?;
+    let settings = config.encoder().map_err(usage)?;
     let encoder = Arc::new(OnnxEncoder::load(&settings, &cache, &Bar::default())?);
     let encoder = RememberingEncoder::open(encoder, &args.memory.folder(&cache))?;
-    let everywhere = match args.heads_left_out {
-        true => None,
-        false => reader(global, args, "", &systems, &cache)?,
+    let needed = |who| systems.iter().any(|s| s.reads_with(who));
+    let memory = args.memory.folder(&cache);
+    let mut remembering = Remembering::new(&config, &cache, &memory);
+    let everywhere = match args.left_out.is_asked_for() {
+        true => Readers::default(),
+        false => remembering.open(needed, None)?,
     };
     let plan = Plan {
         budgets: args.budgets.clone(),
@@ -48,8 +52,8 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
         model: model(args)?,
         seed: args.seed,
         policy: policy(args)?,
-        reader: everywhere.clone().map(|reader| LazyReader::opened(reader)),
-        systems,
+        readers: everywhere,
+        systems: systems.clone(),
     };
     let mut report = Report {
         fingerprint: tamis::encode::Encoder::fingerprint(&encoder).to_string(),
@@ -62,17 +66,16 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
     } else {
         for source in sources {
             let prepared = prepared(source, args, &plan, &encoder)?;
-            if !args.heads_left_out {
+            if !args.left_out.is_asked_for() {
                 report.sets.push(asked(&prepared, &plan, &encoder)?);
                 continue;
             }
-            let own = reader(global, args, &prepared.set.name, &plan.systems, &cache)?;
-            let lazy = own.clone().map(|reader| LazyReader::opened(reader));
-            report.sets.push(asked(&prepared, &Plan { reader: lazy, ..plan.clone() }, &encoder)?);
-            own.map_or(Ok(()), |reader| reader.flush())?;
+            let readers = remembering.open(needed, Some((&args.left_out, prepared.set.name.as_str())))?;
+            report.sets.push(asked(&prepared, &Plan { readers, ..plan.clone() }, &encoder)?);
+            remembering.close()?;
         }
     }
-    everywhere.map_or(Ok(()), |reader| reader.flush())?;
+    remembering.close()?;
     show(&report, global.format)?;
     if args.recommend {
         for (set, budget, kept) in recommended(&report, plan.systems[0]) {
@@ -100,40 +103,33 @@ fn systems(args: &EvalArgs) -> Result<Vec<System>> {
     args.system.iter().map(|s| s.parse().map_err(usage)).collect()
 }
 
-/// The reader of a set, where a system needs one.
-fn reader(
-    global: &Global,
-    args: &EvalArgs,
-    set: &str,
-    systems: &[System],
-    cache: &Cache,
-) -> Result<Option<Arc<RememberingReader>>> {
-    if !systems.iter().any(|s| s.reads()) {
-        return Ok(None);
-    }
-    let mut settings = configuration(global)?.reader().map_err(usage)?;
-    if let (true, Listen::Table(table)) = (args.heads_left_out, &settings.listen) {
-        let table = table.clone().unwrap_or_else(HeadTable::shipped).without(set);
-        settings.listen = Listen::Table(Some(table));
-    }
-    let reader = LanguageReader::open(settings, cache, &Bar::default())?;
-    Ok(Some(Arc::new(RememberingReader::open(Arc::new(reader), &args.memory.folder(cache))?)))
-}
-
 /// How much is read: that of a file, or the policy that ships, but for what flags say.
 fn policy(args: &EvalArgs) -> Result<ReadingPolicy> {
-    let mut policy = match &args.reading {
-        None => ReadingPolicy::shipped(),
-        Some(path) => {
-            let text = text_of(path)?;
-            ReadingPolicy::parse(&text).map_err(|e| Failure::Usage(format!("--reading {}: {e}", path.display())))?
+    let mut policy = policy_of(args.reading.as_deref())?;
+    let ReadingPolicy { mini, language, language_after_mini: last } = &mut policy;
+    for stage in [mini, language, last] {
+        if let Some(passages) = args.read_passages {
+            (stage.passages, stage.passages_as_needed) = (passages, passages);
         }
-    };
-    if let Some(passages) = args.read_passages {
-        (policy.passages, policy.passages_as_needed) = (passages, passages);
     }
-    policy.weight = args.read_weight.unwrap_or(policy.weight);
+    if let Some(weight) = args.read_weight {
+        let alone = |who| systems_read(args, who);
+        match alone(Who::Language) {
+            true => (policy.language.weight, policy.language_after_mini.weight) = (weight, weight),
+            false => policy.mini.weight = weight,
+        }
+    }
     Ok(policy)
+}
+
+fn systems_read(args: &EvalArgs, who: Who) -> bool {
+    args.system.iter().filter_map(|s| s.parse::<System>().ok()).any(|s| s.reads_with(who))
+}
+
+/// The policy of a file, or the one that ships.
+pub(crate) fn policy_of(path: Option<&Path>) -> Result<ReadingPolicy> {
+    let Some(path) = path else { return Ok(ReadingPolicy::shipped()) };
+    ReadingPolicy::open(path).map_err(|e| Failure::Usage(format!("--reading {}: {e}", path.display())))
 }
 
 fn text_of(path: &Path) -> Result<String> {

@@ -6,11 +6,11 @@ use std::path::Path;
 use serde_json::json;
 use tamis::deadline::Deadline;
 use tamis::models::Cache;
-use tamis::read::{Attention, LanguageReader, Of, Reader, Reading, Shaded, html, parts, shaded, svg};
+use tamis::read::{Attention, LanguageReader, Of, Reader, ReaderMini, Reading, Shaded, html, parts, shaded, svg};
 
 use super::eval::picture;
 use super::line;
-use crate::args::{Global, OutputFormat, ReadArgs};
+use crate::args::{Global, OutputFormat, ReadArgs, ReadWith};
 use crate::connect::configuration;
 use crate::failure::{Failure, Result};
 use crate::progress::Bar;
@@ -23,17 +23,24 @@ pub(crate) fn run(global: &Global, args: &ReadArgs) -> Result {
         picture::check(path).map_err(|_| Failure::Usage("--plot: the name ends with .html, .svg or .png".into()))?;
     }
     let text = text_of(&args.path)?;
-    let settings = configuration(global)?.reader().map_err(|e| Failure::Usage(e.to_string()))?;
-    let reader = LanguageReader::open(settings, &Cache::from_environment()?, &Bar::default())?;
+    let reader = open(global, args.read_with)?;
+    let reader = reader.as_ref();
     let whole = Reading { title: &args.title, text: &text, question: &args.query };
     // What is longer than the window is read in parts.
-    let found = parts(&reader, &whole, std::slice::from_ref(&(0..text.len())))?;
+    let found = parts(reader, &whole, std::slice::from_ref(&(0..text.len())))?;
     let (mut tokens, mut heads, mut read, mut entropies) = (Vec::new(), Vec::new(), 0, Vec::new());
+    let mut answers = 0.0f32;
     for part in &found {
         let reading = Reading { text: &text[part.clone()], ..whole };
         let attention = reader.attention(&reading, reader.rows(), &Deadline::none())?;
         read += attention.read;
-        add_heads(&mut heads, &attention);
+        match args.read_with {
+            ReadWith::Language => add_heads(&mut heads, &attention),
+            // Odds that the part answers.
+            ReadWith::Mini => {
+                answers = attention.to_question.iter().map(|odds| odds / (1.0 + odds)).fold(answers, f32::max);
+            }
+        }
         tokens.extend(shaded(&attention, reading.text));
         if args.certainty {
             entropies.push(reader.certainty(&reading, Of::Question, &Deadline::none())?);
@@ -55,10 +62,14 @@ pub(crate) fn run(global: &Global, args: &ReadArgs) -> Result {
         let out = json!({
             "reader": reader.fingerprint().to_string(), "tokens_read": read, "parts": found.len(), "heads": heads,
             "certainty": sure, "tokens": tokens,
+            "answers": (args.read_with == ReadWith::Mini).then_some(answers),
         });
         return line(&out.to_string());
     }
     line(&format!("{}: {read} tokens read in {} parts", reader.fingerprint(), found.len()))?;
+    if args.read_with == ReadWith::Mini {
+        line(&format!("  likely to answer: {answers:.3}"))?;
+    }
     if args.heads {
         for (layer, head, share) in &heads {
             line(&format!(
@@ -77,6 +88,15 @@ pub(crate) fn run(global: &Global, args: &ReadArgs) -> Result {
     let mut best: Vec<&Shaded> = tokens.iter().filter(|t| t.text.contains(char::is_alphanumeric)).collect();
     best.sort_by(|a, b| b.share.total_cmp(&a.share));
     best.iter().take(NAMED).try_for_each(|t| line(&format!("  {:>5.3}  {}", t.share, t.text.trim())))
+}
+
+fn open(global: &Global, who: ReadWith) -> Result<Box<dyn Reader>> {
+    let usage = |e: tamis::error::Error| Failure::Usage(e.to_string());
+    let (config, cache) = (configuration(global)?, Cache::from_environment()?);
+    Ok(match who {
+        ReadWith::Mini => Box::new(ReaderMini::open(&config.mini().map_err(usage)?, &cache, &Bar::default())?),
+        ReadWith::Language => Box::new(LanguageReader::open(config.reader().map_err(usage)?, &cache, &Bar::default())?),
+    })
 }
 
 fn is_page(path: &Path) -> bool {

@@ -3,7 +3,7 @@
 use tamis::compress::{self, Corpus, Mode, Ranker};
 use tamis::error::{Error, Result};
 use tamis::fit::{Budget, Format, Order};
-use tamis::rank::Xl3m;
+use tamis::rank::{Who, Xl3m};
 use tamis::read::InfiniRetriSettings;
 
 use crate::app::App;
@@ -23,6 +23,12 @@ pub(super) fn compress(app: &App, call: &Call, request: v1::CompressRequest) -> 
         v1::Mode::Unspecified | v1::Mode::Fast => Mode::Fast,
         v1::Mode::Precise => Mode::Precise,
         v1::Mode::Auto => Mode::Auto,
+        v1::Mode::Mini => Mode::Mini,
+    };
+    let read_with = match request.read_with() {
+        v1::ReaderName::Unspecified => None,
+        v1::ReaderName::Mini => Some(Who::Mini),
+        v1::ReaderName::Language => Some(Who::Language),
     };
     let ranker = ranker(&request)?;
     let budget = budget(app, request.budget.as_ref())?;
@@ -42,6 +48,7 @@ pub(super) fn compress(app: &App, call: &Call, request: v1::CompressRequest) -> 
         explain,
         mode,
         ranker,
+        read_with,
         read_passages: request.read_passages.map(|n| n as usize),
         query: request.query,
         must_keep: request.must_keep,

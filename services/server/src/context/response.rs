@@ -2,7 +2,7 @@
 
 use tamis::compress::{self, WasBlockRead};
 use tamis::fit::{Budget, Context, Source};
-use tamis::rank::{End, WasRead};
+use tamis::rank::{End, WasRead, Who};
 use tamis::span::Span;
 
 use crate::v1::compress_stream_response::Part;
@@ -28,7 +28,7 @@ pub(super) fn compressed(
             stages_ms: stages.map(|(stage, ms)| (stage.to_owned(), ms)).collect(),
             estimated: asked.tokenizer.is_estimate(),
             fingerprint,
-            read: stats.read.map(read_stats),
+            read: stats.read.into_iter().map(read_stats).collect(),
         }),
         confidence: answer.confidence,
         not_kept: answer.not_kept,
@@ -88,6 +88,8 @@ fn read_stats(read: WasRead) -> v1::ReadStats {
         End::Sure => v1::ReadEnd::Sure,
         End::Settled => v1::ReadEnd::Settled,
         End::Deadline => v1::ReadEnd::Deadline,
+        End::Language => v1::ReadEnd::Language,
+        End::LongQuestion => v1::ReadEnd::LongQuestion,
     };
     v1::ReadStats {
         passages: saturated(read.passages),
@@ -96,6 +98,11 @@ fn read_stats(read: WasRead) -> v1::ReadStats {
         end: end.into(),
         expected_gain: read.expected_gain,
         fingerprint: read.fingerprint,
+        reader: match read.who {
+            Who::Mini => v1::ReaderName::Mini,
+            Who::Language => v1::ReaderName::Language,
+        }
+        .into(),
     }
 }
 

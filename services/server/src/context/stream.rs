@@ -153,6 +153,7 @@ fn long_request(
         explain: asked.explain,
         mode: asked.mode,
         ranker: asked.ranker,
+        read_with: asked.read_with,
         read_passages: asked.read_passages,
     })
 }

@@ -1,44 +1,48 @@
 //! `tamis calibrate cascade`: how much to read, what it counts, and when.
 
-use std::sync::Arc;
-
-use tamis::eval::cascade::{Found, calibrate};
+use tamis::compress::Readers;
+use tamis::eval::Plan;
+use tamis::eval::cascade::{Found, Target, calibrate};
+use tamis::eval::data::Set;
 use tamis::eval::report::points;
-use tamis::eval::{Plan, RememberingReader};
 use tamis::models::Cache;
-use tamis::rank::{Model, ReadingPolicy};
-use tamis::read::{LanguageReader, LazyReader};
+use tamis::rank::Model;
 use tamis::tokenize;
 
+use super::super::eval::policy_of;
+use super::super::eval::readers::Remembering;
 use super::super::line;
 use super::{encoder, labelled, prepared, written};
 use crate::args::{CascadeArgs, Global, OutputFormat};
 use crate::connect::configuration;
 use crate::failure::{Failure, Result};
-use crate::progress::Bar;
 
 pub(crate) fn run(global: &Global, args: &CascadeArgs) -> Result {
-    let usage = |e: tamis::error::Error| Failure::Usage(e.to_string());
+    let target: Target = args.stage.parse().map_err(|e: tamis::error::Error| Failure::Usage(e.to_string()))?;
     let (config, cache) = (configuration(global)?, Cache::from_environment()?);
     let sets = labelled(&args.labelled)?;
     let memory = args.memory.folder(&cache);
     let encoder = encoder(&config, &cache, &memory)?;
-    let reader = LanguageReader::open(config.reader().map_err(usage)?, &cache, &Bar::default())?;
-    let reader = Arc::new(RememberingReader::open(Arc::new(reader), &memory)?);
+    let mut remembering = Remembering::new(&config, &cache, &memory);
+    let mut open = |set: &Set| {
+        let without = args.left_out.is_asked_for().then_some((&args.left_out, set.name.as_str()));
+        remembering.open(|who| target.reads_with(who), without)
+    };
+    let readers = sets.iter().map(&mut open).collect::<std::result::Result<Vec<_>, _>>()?;
     let plan = Plan {
         systems: Vec::new(),
         budgets: args.budgets.clone(),
         tokenizer: tokenize::named(tokenize::DEFAULT_TOKENIZER)?,
         model: Model::shipped(),
         seed: args.labelled.seed,
-        reader: Some(LazyReader::opened(reader.clone())),
-        policy: ReadingPolicy::shipped(),
+        readers: Readers::default(),
+        policy: policy_of(args.reading.as_deref())?,
     };
     let prepared = sets.into_iter().map(|set| prepared(set, &encoder)).collect::<Result<Vec<_>>>()?;
-    let found = calibrate(&prepared, &encoder, &plan, args.share, &|what| crate::say!("{what}"))?;
-    reader.flush()?;
-    let head = "# Made by `tamis calibrate cascade`.\n";
-    written(&args.out, &format!("{head}{}", found.policy.to_toml()?))?;
+    let found = calibrate(&prepared, &readers, &encoder, &plan, target, args.share, &|what| crate::say!("{what}"))?;
+    remembering.close()?;
+    let head = "# Made by `tamis calibrate cascade`, one stage after the other.\n";
+    written(&args.out, &format!("{head}{}", target.put(plan.policy, found.stage.clone()).to_toml()?))?;
     match global.format {
         OutputFormat::Json => line(&serde_json::to_string(&found).map_err(|e| Failure::Other(e.to_string()))?),
         _ => show(&found, args),
@@ -46,7 +50,9 @@ pub(crate) fn run(global: &Global, args: &CascadeArgs) -> Result {
 }
 
 fn show(found: &Found, args: &CascadeArgs) -> Result {
-    line("everything read: passages, weight, tokens of a question, answers kept beyond fast (points, paired)")?;
+    line(
+        "everything read: passages, weight, tokens of a question, answers kept beyond those without it (points, paired)",
+    )?;
     for point in &found.curve {
         let sets: Vec<String> =
             point.by_set.iter().map(|(set, gain)| format!("{set} {:+.1}", 100.0 * gain.mean)).collect();
@@ -70,14 +76,14 @@ fn show(found: &Found, args: &CascadeArgs) -> Result {
             point.share, point.passages, point.reach, point.gain, point.tokens
         ))?;
     }
-    let policy = &found.policy;
+    let stage = &found.stage;
     line(&format!(
         "chosen: {} passages, weight {}; as needed {}, reach {}, from a chance of {} on; written to {}",
-        policy.passages,
-        policy.weight,
-        policy.passages_as_needed,
-        policy.reach,
-        policy.cascade.threshold,
+        stage.passages,
+        stage.weight,
+        stage.passages_as_needed,
+        stage.reach,
+        stage.cascade.threshold,
         args.out.display()
     ))
 }

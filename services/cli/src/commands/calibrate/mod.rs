@@ -2,6 +2,7 @@
 
 mod cascade;
 mod heads;
+mod lessons;
 mod temperature;
 
 use std::path::Path;
@@ -26,6 +27,7 @@ pub(crate) fn run(global: &Global, command: &CalibrateCommand) -> Result {
         CalibrateCommand::Temperature(args) => temperature::run(global, args),
         CalibrateCommand::Cascade(args) => cascade::run(global, args),
         CalibrateCommand::Heads(args) => heads::run(global, args),
+        CalibrateCommand::Lessons(args) => lessons::run(global, args),
     }
 }
 
