@@ -70,7 +70,8 @@ def main():
     recipe = recipe_of(args)
     out = Path(args.out)
     work = Path(args.work) if args.work else out / "work"
-    work.mkdir(parents=True, exist_ok=True)
+    for folder in (out, work):
+        folder.mkdir(parents=True, exist_ok=True)
     if args.threads:
         torch.set_num_threads(args.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
