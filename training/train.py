@@ -97,7 +97,7 @@ def main():
     to_measure = {name: folders[name] for name in measured} | held
     figures = [data.measure(args, name, folder, path) for name, folder in to_measure.items()]
     card.write(out / "card.md", args, recipe, counts, {n: len(q) for n, q in questions.items()}, digest, figures,
-               model.describe())
+               sum(p.numel() for p in model.parameters()))
     print(f"{out / 'card.md'}", flush=True)
     for checkpoint in work.glob("checkpoint.pt.*"):
         checkpoint.unlink()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as torch_save
 
 from .model import AdapterShape, ReaderMini
 
@@ -37,15 +37,23 @@ def fingerprint(base_folder):
     return hashlib.sha256((Path(base_folder) / "model.safetensors").read_bytes()).hexdigest()
 
 
-def save(model, path, base_folder, name="reader-mini", languages=("eng",), **said):
-    """Writes the adapter; what else is said of it goes into the metadata."""
+def save(model, path, base_folder, name="reader-mini", languages=("eng",)):
+    """Writes the adapter; returns the file's SHA-256."""
     tensors = {file_name(own): p.detach().to(torch.float16).contiguous() for own, p in model.named_parameters()}
     if not all(t.isfinite().all() for t in tensors.values()):
         raise SystemExit("the adapter holds values that are no numbers: train with a smaller rate")
     metadata = {"format": FORMAT, "name": name, "base": fingerprint(base_folder), "languages": ",".join(languages)}
-    metadata |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in said.items()}
-    save_file(tensors, path, metadata | {"shape": json.dumps(vars(model.shape))})
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    written = in_order(torch_save(tensors, metadata | {"shape": json.dumps(vars(model.shape))}))
+    Path(path).write_bytes(written)
+    return hashlib.sha256(written).hexdigest()
+
+
+def in_order(file):
+    """The same file with its header's keys in order: safetensors leaves the metadata's to chance."""
+    length = int.from_bytes(file[:8], "little")
+    header = json.dumps(json.loads(file[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + file[8 + length :]
 
 
 def load(path, base_folder, kind=torch.float32):
@@ -54,7 +62,8 @@ def load(path, base_folder, kind=torch.float32):
         metadata = file.metadata()
         if metadata["base"] != fingerprint(base_folder):
             raise SystemExit(f"{path} was trained on other weights than those in {base_folder}")
-        model = ReaderMini(base_folder, AdapterShape(**json.loads(metadata["shape"])), kind)
+        shape = json.loads(metadata["shape"])
+        model = ReaderMini(base_folder, AdapterShape(shape["rank"], shape["rank_rest"]), kind)
         with torch.no_grad():
             for own, p in model.named_parameters():
                 p.copy_(file.get_tensor(file_name(own)).float())

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .measure import interval
+
 
 def command():
     """How it was started, without where things lay on this machine."""
@@ -17,13 +19,6 @@ def command():
             at = words.index(option)
             del words[at : at + 2]
     return shlex.join(["python", *words])
-
-
-def interval(differences, seed=1, draws=10_000):
-    """95% bootstrap interval of the mean."""
-    rng = np.random.default_rng(seed)
-    means = [differences[rng.integers(0, len(differences), len(differences))].mean() for _ in range(draws // 10)]
-    return np.quantile(means, [0.025, 0.975])
 
 
 def kept(at):
@@ -44,8 +39,8 @@ def rows(name, result):
                f"| {(a - b).mean():+.1f} [{low:+.1f}, {high:+.1f}] |")
 
 
-def write(path, args, recipe, counts, used, digest, figures, described):
-    lines = [f"# {args.name}", "", f"SHA-256 `{digest}`; {described['parameters']} parameters in 16 bits.", "",
+def write(path, args, recipe, counts, used, digest, figures, parameters):
+    lines = [f"# {args.name}", "", f"SHA-256 `{digest}`; {parameters} parameters in 16 bits.", "",
              "## Trained on", "", "| set | questions | used | without an answer in their documents |", "|---|---|---|---|"]
     for name, count in counts.items():
         lines.append(f"| {name} | {count['questions']} | {used.get(name, 0)} | {count['unsound']} |")

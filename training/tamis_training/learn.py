@@ -19,7 +19,6 @@ class Recipe:
 
     rank: int = 16
     rank_rest: int = 8
-    layers: int = 0
     epochs: float = 1.0
     questions: int = 4
     """Questions of a batch."""
@@ -212,7 +211,7 @@ def train(questions, base_folder, recipe, checkpoint=None, every=200, said=print
     torch.manual_seed(recipe.seed)
     torch.use_deterministic_algorithms(True)
     tokens = Tokens(base_folder)
-    shape = AdapterShape(recipe.rank, recipe.rank_rest, recipe.layers)
+    shape = AdapterShape(recipe.rank, recipe.rank_rest)
     model = ReaderMini(base_folder, shape, torch.bfloat16).to(device)
     parameters = list(model.parameters())
     plain = [p for p in parameters if p.dim() < 2]
@@ -243,6 +242,8 @@ def train(questions, base_folder, recipe, checkpoint=None, every=200, said=print
         rng = np.random.default_rng([recipe.seed, order_seed, step])
         batch = order[step * recipe.questions : (step + 1) * recipe.questions]
         items, with_answer = sequences(rng, tokens, batch, recipe)
+        if not items:
+            continue  # nothing is left of these questions, or they are shown without the only passages they have
         done = step / steps
         scale = min(1.0, (step + 1) / max(1, recipe.warm_up * steps))
         scale *= 0.5 * (1 + math.cos(math.pi * done)) * 0.95 + 0.05

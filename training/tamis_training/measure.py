@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from .learn import block_scores, run
-from .lessons import Tokens
 
 CITATION = 14
 """Tokens of a citation, about."""
@@ -77,6 +76,7 @@ def gain(questions, heard, weight, budgets=(128, 256, 512), **how):
 
 
 def interval(differences, seed=1, draws=2000):
+    """95% bootstrap interval of the mean."""
     rng = np.random.default_rng(seed)
     means = differences[rng.integers(0, len(differences), (draws, len(differences)))].mean(1)
     return np.quantile(means, [0.025, 0.975])
@@ -98,7 +98,3 @@ def passages_first(questions, heard):
     """How often the passage with the best logit is one that answers."""
     hits = [q.passages[max(h, key=lambda p: h[p][1])].wanted.any() for q, h in zip(questions, heard) if h and q.answers]
     return float(np.mean(hits))
-
-
-def tokens_of(base_folder):
-    return Tokens(base_folder)

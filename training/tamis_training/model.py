@@ -6,7 +6,7 @@ biases, the layer norms, and two linear heads. `AdapterShape` says how large tha
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -26,8 +26,6 @@ class AdapterShape:
     """Rank of the change to query, key and value projections."""
     rank_rest: int = 8
     """The same for the attention's output and the feed-forward layers."""
-    layers: int = 0
-    """Layers that are run; 0 for all."""
 
 
 class AdaptedLinear(nn.Module):
@@ -98,8 +96,8 @@ class ReaderMini(nn.Module):
             self.register_buffer(f"{part}_table", table.to(kind), persistent=False)
         norm = "embeddings.LayerNorm"
         self.embedding_norm = Norm(base[f"{norm}.weight"], base[f"{norm}.bias"], config["layer_norm_eps"])
-        layers = shape.layers or config["num_hidden_layers"]
-        self.layers = nn.ModuleList(Layer(base, f"encoder.layer.{n}", config, shape) for n in range(layers))
+        layers = range(config["num_hidden_layers"])
+        self.layers = nn.ModuleList(Layer(base, f"encoder.layer.{n}", config, shape) for n in layers)
         width = config["hidden_size"]
         self.token_head, self.passage_head = nn.Linear(width, 1), nn.Linear(width, 1)
         for head in (self.token_head, self.passage_head):
@@ -124,6 +122,3 @@ class ReaderMini(nn.Module):
             x = layer(x, mask)
         x = x.float()
         return self.token_head(x).squeeze(-1), self.passage_head(x[:, 0]).squeeze(-1)
-
-    def describe(self):
-        return {"shape": asdict(self.shape), "parameters": sum(p.numel() for p in self.parameters())}
