@@ -153,13 +153,7 @@ impl Compressor {
     /// collection, [`Error::BudgetInfeasible`] where not one block fits, the deadline's.
     pub fn compress(&self, request: &CompressRequest, deadline: &Deadline) -> Result<Answer> {
         check(&request.query, &request.budget, request.min_relevance)?;
-        let reading = self.readers.reading(
-            &self.policy,
-            request.mode,
-            request.ranker,
-            request.read_with,
-            request.read_passages,
-        )?;
+        let reading = self.reading(request.mode, request.ranker, request.read_with, request.read_passages)?;
         let mut stats = Stats::default();
         let (view, filter) = stats.time("encode", || self.open(&request.corpus, deadline))?;
         let question = stats.time("encode", || Question::new(&request.query, self.encoder.as_ref(), deadline))?;
@@ -190,19 +184,24 @@ impl Compressor {
         take: impl FnOnce(LongText<'_>) -> Result<R>,
     ) -> Result<R> {
         check(&request.query, &request.budget, request.min_relevance)?;
-        let reading = self.readers.reading(
-            &self.policy,
-            request.mode,
-            request.ranker,
-            request.read_with,
-            request.read_passages,
-        )?;
+        let reading = self.reading(request.mode, request.ranker, request.read_with, request.read_passages)?;
         let encoder = self.encoder.as_ref();
         let Some(how) = request.reads_everything()? else {
             return take(LongText::best(request, encoder, &self.model, reading, deadline)?);
         };
         let reader = self.readers.of(Who::Language)?.get(deadline)?;
         take(LongText::everything(request, encoder, reader.as_ref(), how)?)
+    }
+
+    /// Who reads for a request, and how much.
+    fn reading(
+        &self,
+        mode: Mode,
+        ranker: Ranker,
+        only: Option<Who>,
+        passages: Option<usize>,
+    ) -> Result<Option<WhoReads<'_>>> {
+        self.readers.reading(&self.policy, mode, ranker, only, passages)
     }
 
     /// The best segments for a question, best first.

@@ -197,12 +197,14 @@ pub(crate) fn ranked(
     })?;
     let mut scores = stats.time("rank", || rank::score_blocks(question, view, &candidates, shape.model, deadline))?;
     let mut readings = Vec::new();
-    for stage in shape.reading.iter().flat_map(|reading| &reading.stages) {
+    let stages = shape.reading.iter().flat_map(|reading| reading.stages.iter().map(move |stage| (reading, *stage)));
+    for (reading, stage) in stages {
         let name = match stage.who {
             Who::Mini => READ_MINI,
             Who::Language => READ,
         };
-        readings.push(stats.time(name, || read(question, &candidates, &mut scores, *stage, shape, deadline))?);
+        readings
+            .push(stats.time(name, || read(question, &candidates, &mut scores, (reading, stage), shape, deadline))?);
     }
     stats.read = readings.iter().map(|r: &Readings| r.was_read.clone()).collect();
     Ok(Ranked { candidates, scores, readings })
@@ -213,11 +215,10 @@ fn read(
     question: &Question,
     candidates: &[Candidate],
     scores: &mut Vec<BlockScore>,
-    stage: ReadingStage<'_>,
+    (reading, stage): (&WhoReads<'_>, ReadingStage<'_>),
     shape: &Shape<'_>,
     deadline: &Deadline,
 ) -> Result<Readings> {
-    let Some(reading) = &shape.reading else { return Ok(Readings::default()) };
     let chosen = |scores: &[BlockScore]| match (reading.passages, shape.inline) {
         // The order of documents that came with the request is read whole, unless the request says otherwise.
         (None, true) => (0..candidates.len()).collect(),

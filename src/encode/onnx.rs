@@ -67,7 +67,7 @@ impl OnnxEncoder {
         let fingerprint =
             Fingerprint(format!("{}:{precision}:tau{}:{}", files.name, settings.temperature, &digest[..16]));
 
-        let tokenizer = plain_tokenizer(&files)?;
+        let tokenizer = files.plain_tokenizer()?;
         let graph = match &files.network {
             Network::Onnx(bytes) => set_temperature(&files.name, bytes, &files.shape, settings.temperature)?,
             Network::Weights(bytes) => {
@@ -212,15 +212,6 @@ fn token_vectors(session: &mut TextEmbedding, text: &str) -> Result<(Vec<f32>, u
         return Err(Error::Encoder("late pooling needs a model with token-level output (last_hidden_state)".into()));
     }
     Ok((view.iter().copied().collect(), shape[2]))
-}
-
-/// The model's tokenizer without truncation and padding, for counting and offsets.
-fn plain_tokenizer(files: &ModelFiles) -> Result<Tokenizer> {
-    let bad = |e: tokenizers::Error| Error::model(&files.name, format!("tokenizer.json: {e}"));
-    let mut tokenizer = Tokenizer::from_bytes(&files.tokenizer).map_err(bad)?;
-    tokenizer.with_padding(None);
-    tokenizer.with_truncation(None).map_err(bad)?;
-    Ok(tokenizer)
 }
 
 fn open_session(

@@ -246,10 +246,6 @@ impl Bert<'_> {
     }
 
     fn weight(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
-        let found = match self.weights.tensor(name)? {
-            Some(found) => Some(found),
-            None => self.weights.tensor(&format!("bert.{name}"))?,
-        };
-        found.ok_or_else(|| Error::model(self.model, format!("weight {name} is missing")))
+        self.weights.tensor(name)?.ok_or_else(|| Error::model(self.model, format!("weight {name} is missing")))
     }
 }

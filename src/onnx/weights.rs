@@ -13,7 +13,7 @@ pub trait Weights {
     fn tensor(&self, name: &str) -> Result<Option<(Vec<usize>, Vec<f32>)>>;
 }
 
-/// The weights of a safetensors file, in 16 or 32 bits.
+/// The weights of a safetensors file, in 16 or 32 bits. Those of an encoder may carry the prefix `bert.`.
 pub struct Safetensors<'a> {
     model: &'a str,
     tensors: SafeTensors<'a>,
@@ -37,7 +37,8 @@ impl<'a> Safetensors<'a> {
 
 impl Weights for Safetensors<'_> {
     fn tensor(&self, name: &str) -> Result<Option<(Vec<usize>, Vec<f32>)>> {
-        let Ok(view) = self.tensors.tensor(name) else { return Ok(None) };
+        let named = self.tensors.tensor(name).or_else(|_| self.tensors.tensor(&format!("bert.{name}")));
+        let Ok(view) = named else { return Ok(None) };
         let values: Vec<f32> = match view.dtype() {
             Dtype::F32 => view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
             Dtype::F16 => {

@@ -18,7 +18,7 @@ pub use self::settings::{Listen, ReaderSettings};
 use super::gguf::Gguf;
 use super::states::{Key, State, StateSettings, States};
 use super::tokens::Tokens;
-use super::{Attention, Certainty, Of, Reader, Reading, Rows};
+use super::{Attention, Certainty, Of, Reader, Reading, Rows, failed, finite};
 use crate::deadline::Deadline;
 use crate::encode::{Fingerprint, Precision, Priority};
 use crate::error::{Error, Result};
@@ -249,19 +249,6 @@ struct Pass<'a> {
     first_row: usize,
     /// How many tokens were read before, and their states; `None` for a network that can't continue.
     before: Option<(usize, Vec<f32>)>,
-}
-
-fn failed(e: ort::Error) -> Error {
-    Error::Reader(e.to_string())
-}
-
-/// The values of an output.
-fn finite(output: &ort::value::DynValue) -> Result<Vec<f32>> {
-    let (_, values) = output.try_extract_tensor::<f32>().map_err(failed)?;
-    if values.iter().any(|v| !v.is_finite()) {
-        return Err(Error::Reader("the network gave values that are no numbers".into()));
-    }
-    Ok(values.to_vec())
 }
 
 impl Reader for LanguageReader {

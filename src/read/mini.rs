@@ -15,7 +15,7 @@ use ort::value::Tensor;
 
 pub use self::adapter::Adapter;
 use self::sequence::{Sequence, Sequences};
-use super::{Attention, Certainty, Of, Reader, Reading, Rows};
+use super::{Attention, Certainty, Of, Reader, Reading, Rows, failed, finite};
 use crate::deadline::Deadline;
 use crate::encode::{Fingerprint, ModelChoice, ModelFiles, Network, Precision, Priority};
 use crate::error::{Error, Result};
@@ -79,7 +79,7 @@ impl ReaderMini {
         Ok(Self {
             fingerprint: Fingerprint(format!("{}:{precision}:{}", adapter.name(), &adapter.sha256()[..16])),
             languages: adapter.languages().to_vec(),
-            sequences: Sequences::new(&files.name, &files.tokenizer, window)?,
+            sequences: Sequences::new(&files.name, files.plain_tokenizer()?, window)?,
             head: Head { layer: files.shape.num_hidden_layers, head: 0 },
             sessions: Pool::new(sessions),
         })
@@ -87,7 +87,6 @@ impl ReaderMini {
 
     /// What the network says of a sequence: a logit for every token of the passage, and one for the passage.
     fn logits(&self, sequence: &Sequence, deadline: &Deadline) -> Result<(Vec<f32>, f32)> {
-        let failed = |e: ort::Error| Error::Reader(e.to_string());
         let length = sequence.ids.len();
         let tensor = |values: Vec<i64>| Tensor::from_array(([1, length], values)).map_err(failed);
         let inputs = ort::inputs![
@@ -98,14 +97,11 @@ impl ReaderMini {
         self.sessions.with(Priority::Query, |session| {
             deadline.check("read")?;
             let outputs = session.run(inputs).map_err(failed)?;
-            let (_, by_token) = outputs["token_logits"].try_extract_tensor::<f32>().map_err(failed)?;
-            let (_, of_passage) = outputs["passage_logit"].try_extract_tensor::<f32>().map_err(failed)?;
-            let tokens = by_token.get(sequence.passage()).unwrap_or_default().to_vec();
-            let passage = of_passage.first().copied().unwrap_or(f32::NAN);
-            if tokens.iter().chain([&passage]).any(|v| !v.is_finite()) {
-                return Err(Error::Reader("the network gave values that are no numbers".into()));
+            let (by_token, of_passage) = (finite(&outputs["token_logits"])?, finite(&outputs["passage_logit"])?);
+            match (by_token.get(sequence.passage()), of_passage.first()) {
+                (Some(tokens), Some(passage)) => Ok((tokens.to_vec(), *passage)),
+                _ => Err(Error::Reader("the network gave fewer values than there are tokens".into())),
             }
-            Ok((tokens, passage))
         })
     }
 }

@@ -34,7 +34,7 @@ pub use states::StateSettings;
 
 use crate::deadline::Deadline;
 use crate::encode::Fingerprint;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::{Beginning, beginning};
 use crate::onnx::Head;
 
@@ -188,4 +188,17 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// As for [`Self::attention`].
     fn certainty(&self, reading: &Reading<'_>, of: Of, deadline: &Deadline) -> Result<Certainty>;
+}
+
+fn failed(e: ort::Error) -> Error {
+    Error::Reader(e.to_string())
+}
+
+/// The values of an output.
+fn finite(output: &ort::value::DynValue) -> Result<Vec<f32>> {
+    let (_, values) = output.try_extract_tensor::<f32>().map_err(failed)?;
+    if values.iter().any(|v| !v.is_finite()) {
+        return Err(Error::Reader("the network gave values that are no numbers".into()));
+    }
+    Ok(values.to_vec())
 }

@@ -54,16 +54,13 @@ pub(crate) struct Global {
     pub(crate) reader: ReaderFlags,
 }
 
-/// The reader, for services in this process.
+/// The readers, for services in this process.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Reader")]
 pub(crate) struct ReaderFlags {
     /// A GGUF of LLaMA's architecture instead of the default reader
     #[arg(long, global = true, value_name = "FILE.gguf")]
     pub(crate) reader_model: Option<PathBuf>,
-    /// An adapter for reader-mini instead of the one that ships, as training/train.py wrote it
-    #[arg(long, global = true, value_name = "FILE.safetensors")]
-    pub(crate) mini_adapter: Option<PathBuf>,
     /// Which of its heads are listened to, as `tamis calibrate heads` wrote it
     #[arg(long, global = true, value_name = "FILE.toml")]
     pub(crate) reader_heads: Option<PathBuf>,
@@ -73,6 +70,9 @@ pub(crate) struct ReaderFlags {
     /// The same in files of the data directory, which outlives the process
     #[arg(long, global = true, value_name = "MIB")]
     pub(crate) reader_states_disk_mib: Option<usize>,
+    /// An adapter for reader-mini instead of the one that ships, as training/train.py wrote it
+    #[arg(long, global = true, value_name = "FILE.safetensors")]
+    pub(crate) mini_adapter: Option<PathBuf>,
 }
 
 /// The encoder, for services in this process.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fastembed::TokenizerFiles;
 use serde_json::Value;
+use tokenizers::Tokenizer;
 
 use crate::encode::{ModelChoice, Pooling};
 use crate::error::{Error, Result};
@@ -31,7 +32,7 @@ pub(crate) struct ModelFiles {
     pub(crate) name: String,
     pub(crate) network: Network,
     pub(crate) shape: BertShape,
-    pub(crate) tokenizer: Vec<u8>,
+    pub(super) tokenizer: Vec<u8>,
     pub(super) pooling: Pooling,
     pub(super) query_prefix: String,
     pub(super) passage_prefix: String,
@@ -106,6 +107,15 @@ impl ModelFiles {
             shape,
             name,
         })
+    }
+
+    /// The tokenizer without truncation and padding, for counting and offsets.
+    pub(crate) fn plain_tokenizer(&self) -> Result<Tokenizer> {
+        let bad = |e: tokenizers::Error| Error::model(&self.name, format!("tokenizer.json: {e}"));
+        let mut tokenizer = Tokenizer::from_bytes(&self.tokenizer).map_err(bad)?;
+        tokenizer.with_padding(None);
+        tokenizer.with_truncation(None).map_err(bad)?;
+        Ok(tokenizer)
     }
 
     pub(super) fn into_tokenizer_files(self) -> TokenizerFiles {

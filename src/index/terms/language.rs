@@ -31,10 +31,14 @@ pub enum Language {
     Turkish,
 }
 
+fn detected(text: &str) -> Option<whatlang::Info> {
+    whatlang::detect(&text[..text.floor_char_boundary(LOOKED_AT_BYTES)])
+}
+
 /// The language of a text as ISO 639-3 code, where it is certain: of a script of its own, or of many words.
 #[must_use]
 pub fn certain_language(text: &str) -> Option<&'static str> {
-    let info = whatlang::detect(&text[..text.floor_char_boundary(LOOKED_AT_BYTES)])?;
+    let info = detected(text)?;
     let is_long = text.len() >= MIN_LATIN_BYTES && info.is_reliable();
     (is_long || info.script() != whatlang::Script::Latin).then(|| info.lang().code())
 }
@@ -43,8 +47,7 @@ impl Language {
     /// The language of a text; English wherever another one is not certain.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        let head = &text[..text.floor_char_boundary(LOOKED_AT_BYTES)];
-        let certain = whatlang::detect(head).filter(whatlang::Info::is_reliable);
+        let certain = detected(text).filter(whatlang::Info::is_reliable);
         match certain.map(|info| info.lang()) {
             Some(Lang::Dan) => Self::Danish,
             Some(Lang::Nld) => Self::Dutch,

@@ -115,15 +115,14 @@ impl Adapter {
             );
             return Err(Error::model(&self.name, reason));
         }
-        let merged = Merged { adapter: self, base };
         for name in self.tensors.keys() {
             let target = name.strip_suffix(".up").or_else(|| name.strip_suffix(".down")).unwrap_or(name);
             let is_head = HEADS.iter().any(|head| target.starts_with(head));
-            if !is_head && merged.in_base(target)?.is_none() {
+            if !is_head && base.tensor(target)?.is_none() {
                 return Err(Error::model(&self.name, format!("adapter: the base model has no weight {target}")));
             }
         }
-        Ok(merged)
+        Ok(Merged { adapter: self, base })
     }
 }
 
@@ -133,20 +132,11 @@ pub(super) struct Merged<'a> {
     base: &'a Safetensors<'a>,
 }
 
-impl Merged<'_> {
-    fn in_base(&self, name: &str) -> Result<Option<(Vec<usize>, Vec<f32>)>> {
-        match self.base.tensor(name)? {
-            Some(found) => Ok(Some(found)),
-            None => self.base.tensor(&format!("bert.{name}")),
-        }
-    }
-}
-
 impl Weights for Merged<'_> {
     fn tensor(&self, name: &str) -> Result<Option<(Vec<usize>, Vec<f32>)>> {
         let tensors = &self.adapter.tensors;
         let refuse = |reason: &str| Err(Error::model(&self.adapter.name, format!("adapter: {name} {reason}")));
-        let base = self.in_base(name)?;
+        let base = self.base.tensor(name)?;
         if let Some(own) = tensors.get(name) {
             return match &base {
                 Some((dims, _)) if *dims != own.0 => refuse("has another shape than the base model's"),

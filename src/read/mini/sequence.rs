@@ -41,13 +41,12 @@ pub(super) struct Sequences {
 }
 
 impl Sequences {
-    pub(super) fn new(model: &str, tokenizer: &[u8], window: usize) -> Result<Self> {
-        let bad = |e: &dyn std::fmt::Display| Error::model(model, format!("tokenizer.json: {e}"));
-        let mut tokenizer = Tokenizer::from_bytes(tokenizer).map_err(|e| bad(&e))?;
-        tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|e| bad(&e))?;
+    pub(super) fn new(model: &str, tokenizer: Tokenizer, window: usize) -> Result<Self> {
         let special = |token: &str| {
-            tokenizer.token_to_id(token).map(i64::from).ok_or_else(|| bad(&format!("{token} is missing")))
+            tokenizer
+                .token_to_id(token)
+                .map(i64::from)
+                .ok_or_else(|| Error::model(model, format!("tokenizer.json: {token} is missing")))
         };
         let (start, end) = (special("[CLS]")?, special("[SEP]")?);
         Ok(Self { start, end, window, tokenizer })

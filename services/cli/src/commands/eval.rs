@@ -51,7 +51,7 @@ pub(crate) fn run(global: &Global, args: &EvalArgs) -> Result {
         tokenizer: tokenize::named(&args.tokenizer)?,
         model: model(args)?,
         seed: args.seed,
-        policy: policy(args)?,
+        policy: policy(args, &systems)?,
         readers: everywhere,
         systems: systems.clone(),
     };
@@ -104,7 +104,7 @@ fn systems(args: &EvalArgs) -> Result<Vec<System>> {
 }
 
 /// How much is read: that of a file, or the policy that ships, but for what flags say.
-fn policy(args: &EvalArgs) -> Result<ReadingPolicy> {
+fn policy(args: &EvalArgs, systems: &[System]) -> Result<ReadingPolicy> {
     let mut policy = policy_of(args.reading.as_deref())?;
     let ReadingPolicy { mini, language, language_after_mini: last } = &mut policy;
     for stage in [mini, language, last] {
@@ -113,17 +113,12 @@ fn policy(args: &EvalArgs) -> Result<ReadingPolicy> {
         }
     }
     if let Some(weight) = args.read_weight {
-        let alone = |who| systems_read(args, who);
-        match alone(Who::Language) {
+        match systems.iter().any(|s| s.reads_with(Who::Language)) {
             true => (policy.language.weight, policy.language_after_mini.weight) = (weight, weight),
             false => policy.mini.weight = weight,
         }
     }
     Ok(policy)
-}
-
-fn systems_read(args: &EvalArgs, who: Who) -> bool {
-    args.system.iter().filter_map(|s| s.parse::<System>().ok()).any(|s| s.reads_with(who))
 }
 
 /// The policy of a file, or the one that ships.

@@ -24,11 +24,14 @@ pub(crate) fn run(global: &Global, args: &CascadeArgs) -> Result {
     let memory = args.memory.folder(&cache);
     let encoder = encoder(&config, &cache, &memory)?;
     let mut remembering = Remembering::new(&config, &cache, &memory);
-    let mut open = |set: &Set| {
-        let without = args.left_out.is_asked_for().then_some((&args.left_out, set.name.as_str()));
+    let mut open = |set: Option<&Set>| {
+        let without = set.map(|set| (&args.left_out, set.name.as_str()));
         remembering.open(|who| target.reads_with(who), without)
     };
-    let readers = sets.iter().map(&mut open).collect::<std::result::Result<Vec<_>, _>>()?;
+    let readers = match args.left_out.is_asked_for() {
+        true => sets.iter().map(|set| open(Some(set))).collect::<std::result::Result<Vec<_>, _>>()?,
+        false => vec![open(None)?; sets.len()],
+    };
     let plan = Plan {
         systems: Vec::new(),
         budgets: args.budgets.clone(),
