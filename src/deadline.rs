@@ -29,9 +29,11 @@ impl Deadline {
         Self { at: Instant::now().checked_add(duration), ..Self::default() }
     }
 
-    /// The same, sooner by so much: for work that is to leave time for what comes after it.
+    /// The same, sooner by a tenth of what is left and at least by so much: for work that is to leave time for what comes
+    /// after it.
     #[must_use]
-    pub fn sooner_by(&self, reserve: Duration) -> Self {
+    pub fn reserving(&self, least: Duration) -> Self {
+        let reserve = self.remaining().map_or(least, |left| least.max(left / 10));
         let at = self.at.map(|at| at.checked_sub(reserve).unwrap_or(at));
         Self { at, cancelled: self.cancelled.clone() }
     }

@@ -25,7 +25,7 @@ pub fn read_by_attention(
     how: InfiniRetriSettings,
     deadline: &Deadline,
 ) -> Result<Readings> {
-    let until = deadline.sooner_by(RESERVE);
+    let until = deadline.reserving(RESERVE);
     let can_be_kept: Vec<(usize, usize)> = scores.iter().map(|s| (s.candidate, s.block)).collect();
     let mut readings = Readings::of(Who::Language);
     let Some(reader) = in_time(reader.get(&until))? else {

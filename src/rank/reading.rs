@@ -20,7 +20,7 @@ use crate::onnx::Head;
 use crate::read::{self, Attention, LazyReader, Reader, Reading, Rows};
 use crate::runtime::in_parallel;
 
-/// What reading leaves of the deadline for fitting the context.
+/// What reading leaves of the deadline for fitting the context, at least.
 pub(crate) const RESERVE: Duration = Duration::from_millis(50);
 /// Passages that are read before it is asked whether more are needed.
 const WAVE: usize = 4;
@@ -114,7 +114,7 @@ pub fn read(
     effort: Effort,
     deadline: &Deadline,
 ) -> Result<Readings> {
-    let until = deadline.sooner_by(RESERVE);
+    let until = deadline.reserving(RESERVE);
     let mut readings = Readings::of(who);
     let most = if effort == Effort::Full { stage.passages } else { stage.passages_as_needed };
     let best = best_passages(scores, most);

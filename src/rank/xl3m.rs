@@ -53,7 +53,7 @@ pub fn read_by_certainty(
     how: Xl3m,
     deadline: &Deadline,
 ) -> Result<Readings> {
-    let until = deadline.sooner_by(RESERVE);
+    let until = deadline.reserving(RESERVE);
     let mut readings = Readings::of(Who::Language);
     let Some(reader) = in_time(reader.get(&until))? else {
         return Ok(readings.too_late(chosen));

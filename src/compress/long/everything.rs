@@ -63,7 +63,7 @@ impl<'m> Everything<'m> {
         deadline: &Deadline,
     ) -> Result<(Context, WasRead)> {
         let mut was_read = WasRead { end: End::Done, fingerprint: self.fingerprint, ..WasRead::default() };
-        match self.infini.finish(&deadline.sooner_by(crate::rank::RESERVE)) {
+        match self.infini.finish(&deadline.reserving(crate::rank::RESERVE)) {
             Ok(()) => {}
             Err(Error::DeadlineExceeded { .. }) => was_read.end = End::Deadline,
             Err(e) => return Err(e),
