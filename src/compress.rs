@@ -5,6 +5,7 @@
 
 mod answer;
 mod candidates;
+mod digest;
 mod long;
 mod must_keep;
 mod precompute;
@@ -28,6 +29,7 @@ use crate::span::Span;
 pub use answer::{Answer, Explained, Stats, WasBlockRead};
 pub(crate) use answer::{READ, READ_MINI, Ranked, ReadingStage, Shape, WhoReads, answer, ranked, retrieve};
 pub(crate) use candidates::kept_by;
+pub use digest::{Cluster, DIGEST_PASSAGES, Digest, DigestRequest, Fact, Facts, MAX_FACTS, Numbers};
 pub use long::{LongRequest, LongText, Progress};
 pub(crate) use must_keep::MustKeep;
 pub use must_keep::{MAX_TERM_BYTES, MAX_TERMS};

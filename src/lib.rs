@@ -19,9 +19,10 @@
 //! | compress: a question becomes a context | |
 //! |---|---|
 //! | [`rank`] | two ranked lists fused, then every block scored |
+//! | [`cluster`] | passages that are alike, for digests |
 //! | [`tokenize`] | counting as the target model counts |
 //! | [`fit`] | the best blocks under the budget, rendered with citations |
-//! | [`compress`] | **the second verb**: encode, retrieve, rank, fit |
+//! | [`compress`] | **the second verb**: encode, retrieve, rank, fit; or a digest of many passages |
 //! | [`eval`] | what contexts keep of labelled questions, beside what simpler systems keep |
 //!
 //! Shared by all: [`document`], [`span`], [`error`], [`deadline`].
@@ -29,6 +30,7 @@
 //! The library is synchronous and knows no network; the gRPC server (`services/server`) and the command
 //! line (`services/cli`) are thin shells around [`ingest::Ingestor`] and [`compress::Compressor`].
 
+pub mod cluster;
 pub mod compress;
 pub mod deadline;
 pub mod document;

@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tamis::deadline::Deadline;
 use tamis::document::Revision;
 use tamis::error::Error;
-use tamis::fit::{Budget, Format, Order, Piece, Quote, Source, fit};
+use tamis::fit::{Budget, Format, Order, Piece, Quote, Section, Source, fit, fit_sections};
 use tamis::models::{Cache, Silent, catalog};
 use tamis::span::Span;
 use tamis::tokenize::{self, TokenCounter};
@@ -250,6 +250,59 @@ fn a_budget_is_never_exceeded_and_always_used() {
     assert!(median >= 0.97, "median use {median}");
 }
 
+/// Every document's pieces as a section of their own, best first.
+fn in_sections(built: &Built) -> Vec<Section> {
+    let section = |source: usize| {
+        let pieces: Vec<Piece> = built.pieces.iter().filter(|p| p.source == source).cloned().collect();
+        let mut best: Vec<usize> = (0..pieces.len()).collect();
+        best.sort_by(|a, b| pieces[*b].by_score(&pieces[*a]));
+        let title = format!("{} of {} passages: <fit>", pieces.len(), built.pieces.len());
+        Section { title, facts: vec!["rating: mean 4.2".into()], share: (pieces.len() as f64).sqrt(), pieces, best }
+    };
+    (0..built.sources.len()).map(section).collect()
+}
+
+#[test]
+fn sections_never_exceed_a_budget_and_are_told_of_once_before_one_is_told_more_of() {
+    let tokenizers = tokenizers();
+    let config = Config { cases: 1500, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let result = runner.run(&cases(), |case| {
+        let (built, tokenizer) = (build(&case), &tokenizers[case.tokenizer]);
+        let sections = in_sections(&built);
+        let format = [Format::Plain, Format::Markdown, Format::Xml][case.format];
+        let above = vec![format!("{} passages", built.pieces.len())];
+        let fit = |tokens| {
+            let budget = Budget::new(tokens, tokenizer.clone()).unwrap();
+            fit_sections(&above, &built.sources, &sections, &budget, format, &Deadline::none())
+        };
+        match fit(case.budget) {
+            Ok(fitted) => {
+                let context = fitted.context;
+                prop_assert_eq!(tokenizer.count(&context.text), context.token_count);
+                prop_assert!(context.token_count.0 <= case.budget, "{} of {}", context.token_count, case.budget);
+                prop_assert_eq!(fitted.excerpts.iter().map(|e| e.len()).sum::<usize>(), context.excerpts.len());
+                let untold = fitted.excerpts.iter().filter(|e| e.is_empty()).count();
+                for (section, excerpts) in fitted.excerpts.into_iter().enumerate() {
+                    for excerpt in &context.excerpts[excerpts] {
+                        prop_assert_eq!(excerpt.source.revision.0 as usize, section);
+                        prop_assert_eq!(excerpt.span.slice(&built.texts[section]), Some(excerpt.text.as_str()));
+                    }
+                }
+                let all: u32 = built.pieces.iter().map(|p| 80 + 4 * tokenizer.count(&p.text).0).sum();
+                prop_assert!(untold == 0 || case.budget < all, "{untold} sections are not told of");
+            }
+            Err(Error::BudgetInfeasible { minimum, .. }) => {
+                prop_assert!(minimum > case.budget);
+                prop_assert!(fit(minimum).unwrap().context.token_count.0 <= minimum);
+            }
+            Err(other) => return Err(TestCaseError::fail(other.to_string())),
+        }
+        Ok(())
+    });
+    result.unwrap();
+}
+
 fn sample() -> (Vec<Source>, Vec<Piece>) {
     let source = |n: u64, uri: &str, title: &str| Source {
         document_id: format!("d{n}"),
@@ -292,6 +345,27 @@ fn rendered_forms() {
     insta::assert_snapshot!("plain", render(Format::Plain, Order::Relevance));
     insta::assert_snapshot!("markdown", render(Format::Markdown, Order::Document));
     insta::assert_snapshot!("xml", render(Format::Xml, Order::Document));
+}
+
+#[test]
+fn rendered_sections() {
+    let (sources, pieces) = sample();
+    let section = |title: &str, pieces: &[Piece]| Section {
+        title: title.into(),
+        facts: vec!["rating: mean 4.2".into()],
+        share: 1.0,
+        best: (0..pieces.len()).collect(),
+        pieces: pieces.to_vec(),
+    };
+    let sections =
+        [section("3 of 4 passages: flour, \"butter\"", &pieces[..3]), section("1 of 4 passages", &pieces[6..])];
+    let budget = Budget::new(1000, tokenize::named("o200k_base").unwrap()).unwrap();
+    let above = ["4 passages in 2 clusters".to_owned(), "rating: 4 (3), 5 (1); mean 4.25, 4 to 5".to_owned()];
+    for (name, format) in [("plain", Format::Plain), ("markdown", Format::Markdown), ("xml", Format::Xml)] {
+        let fitted = fit_sections(&above, &sources, &sections, &budget, format, &Deadline::none()).unwrap();
+        assert_eq!(fitted.excerpts, [0..2, 2..3]);
+        insta::assert_snapshot!(format!("sections_{name}"), fitted.context.text);
+    }
 }
 
 #[test]

@@ -53,28 +53,37 @@ pub(super) fn pieces(
 ) -> (Vec<Source>, Vec<Piece>) {
     let (sources, places) = sources(candidates, inline);
     let by_id: HashMap<SegmentId, &Candidate> = candidates.iter().map(|c| (c.id, c)).collect();
-    let mut pieces: Vec<Piece> = scores
-        .iter()
-        .map(|score| {
-            let candidate = &candidates[score.candidate];
-            let stored = &candidate.stored;
-            let span = stored.segment.blocks[score.block].span;
-            Piece {
-                source: places[&candidate.id.revision],
-                span,
-                text: stored.slice(span).unwrap_or_default().to_owned(),
-                joined: between(&by_id, candidate, score.block),
-                heading: stored.heading.clone(),
-                place: stored.segment.place(span).to_owned(),
-                context: shown_before(stored, score.block),
-                score: score.score,
-                first: first.contains(&(score.candidate, score.block)),
-                repeats: Vec::new(),
-            }
-        })
-        .collect();
+    let scored = |score: &BlockScore| {
+        let candidate = &candidates[score.candidate];
+        let piece = piece(&by_id, candidate, score.block, places[&candidate.id.revision]);
+        Piece { score: score.score, first: first.contains(&(score.candidate, score.block)), ..piece }
+    };
+    let mut pieces: Vec<Piece> = scores.iter().map(scored).collect();
     pieces.sort_by_key(|p| (p.source, p.span));
     (sources, pieces)
+}
+
+/// A block as a piece, without a score.
+pub(super) fn piece(
+    by_id: &HashMap<SegmentId, &Candidate>,
+    candidate: &Candidate,
+    block: usize,
+    source: usize,
+) -> Piece {
+    let stored = &candidate.stored;
+    let span = stored.segment.blocks[block].span;
+    Piece {
+        source,
+        span,
+        text: stored.slice(span).unwrap_or_default().to_owned(),
+        joined: between(by_id, candidate, block),
+        heading: stored.heading.clone(),
+        place: stored.segment.place(span).to_owned(),
+        context: shown_before(stored, block),
+        score: 0.0,
+        first: false,
+        repeats: Vec::new(),
+    }
 }
 
 /// What has to be shown before a block.
@@ -85,7 +94,7 @@ fn shown_before(stored: &StoredSegment, block: usize) -> Vec<Quote> {
 
 /// The candidates' documents, numbered in the order of their best candidate. Their `place` is that of their
 /// ids, and for inline documents, whose revision is their place in the request, as they were given.
-fn sources(candidates: &[Candidate], inline: bool) -> (Vec<Source>, HashMap<Revision, usize>) {
+pub(super) fn sources(candidates: &[Candidate], inline: bool) -> (Vec<Source>, HashMap<Revision, usize>) {
     let mut sources: Vec<Source> = Vec::new();
     let mut places = HashMap::new();
     for candidate in candidates {

@@ -4,6 +4,7 @@
 //! always the rendered text, with its citations and wrappers, in the budget's own tokenizer.
 
 mod render;
+mod sections;
 mod select;
 
 use std::cmp::Ordering;
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::span::Span;
 use crate::tokenize::{TokenCount, TokenCounter};
 
+pub use sections::{Fitted, Section, fit_sections};
 pub use select::fit;
 
 /// The most tokens a context may have, in a named tokenizer.

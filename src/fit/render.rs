@@ -110,15 +110,21 @@ impl Layout<'_> {
     /// The text of the kept pieces.
     pub(super) fn text(&self, kept: &[bool]) -> String {
         let mut out = String::new();
-        for (n, group) in self.groups(kept).iter().enumerate() {
+        self.write(&mut out, kept, &mut 0);
+        out
+    }
+
+    /// Writes the kept pieces behind what is there, whose citations were numbered up to `number`.
+    pub(super) fn write(&self, out: &mut String, kept: &[bool], number: &mut usize) {
+        for group in &self.groups(kept) {
+            *number += 1;
             let source = &self.sources[group.source];
             match self.format {
-                Format::Plain => plain(&mut out, n + 1, source, group),
-                Format::Markdown => markdown(&mut out, n + 1, source, group),
-                Format::Xml => xml(&mut out, n + 1, source, group),
+                Format::Plain => plain(out, *number, source, group),
+                Format::Markdown => markdown(out, *number, source, group),
+                Format::Xml => xml(out, *number, source, group),
             }
         }
-        out
     }
 
     /// The kept pieces as excerpts, in the order of the text.
@@ -196,7 +202,7 @@ fn label(source: &Source, run: &Run<'_>) -> String {
     label
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -266,7 +272,7 @@ fn xml(out: &mut String, number: usize, source: &Source, group: &Group<'_>) {
     out.push_str("</document>\n");
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

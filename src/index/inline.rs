@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::terms;
 use super::{
-    CollectionSettings, DocumentHead, Filter, Hit, Nearest, SegmentId, SpreadOf, StoredSegment, TermStatistics, View,
+    CollectionSettings, DocumentHead, EachRow, Filter, Hit, Nearest, Row, SegmentId, SpreadOf, StoredSegment,
+    TermStatistics, View,
 };
 use crate::document::{DocumentId, Revision};
 use crate::encode::PackedVector;
@@ -130,6 +131,11 @@ impl View for InlineIndex {
         let all = || cosines.iter().copied().collect::<SpreadOf>();
         let spread = self.whole.as_ref().map_or_else(all, |whole| whole.cosines);
         Ok(Nearest { hits: self.ranked(filter, limit, |n| cosines[n]), spread: spread.spread() })
+    }
+
+    fn scan(&self, filter: &Filter, each: &mut EachRow<'_>) -> Result<()> {
+        let mut visible = self.segments.iter().filter(|(id, _)| self.visible(*id, filter));
+        visible.try_for_each(|(id, stored)| each(Row::of(*id, &stored.vector)))
     }
 
     fn lexical(&self, query: &[String], filter: &Filter, limit: usize) -> Result<Vec<Hit>> {

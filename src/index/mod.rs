@@ -224,6 +224,34 @@ pub struct Nearest {
     pub spread: Spread,
 }
 
+/// A segment's vector, where it is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// Which segment's.
+    pub segment: SegmentId,
+    /// The components.
+    pub values: &'a [i8],
+    /// What one step of a component is worth; 0 for a vector without a direction.
+    pub scale: f32,
+}
+
+impl<'a> Row<'a> {
+    /// The row of a segment's vector.
+    #[must_use]
+    pub fn of(segment: SegmentId, vector: &'a PackedVector) -> Self {
+        Self { segment, values: &vector.values, scale: vector.scale }
+    }
+
+    /// The vector in floats.
+    #[must_use]
+    pub fn unpacked(&self) -> Vec<f32> {
+        self.values.iter().map(|v| f32::from(*v) * self.scale).collect()
+    }
+}
+
+/// What takes rows one after the other; an error ends it.
+pub type EachRow<'a> = dyn FnMut(Row<'_>) -> Result<()> + 'a;
+
 /// Which documents to delete.
 #[derive(Clone, Debug)]
 pub enum Selector {
@@ -324,6 +352,12 @@ pub trait View: Send + Sync {
     /// # Errors
     /// The store's errors.
     fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Nearest>;
+
+    /// Hands over the vector of every segment that the filter lets through. The order is the same for the same state.
+    ///
+    /// # Errors
+    /// The store's errors, and those of `each`, which end it.
+    fn scan(&self, filter: &Filter, each: &mut EachRow<'_>) -> Result<()>;
 
     /// The best segments by BM25 over the terms, best first; ties in the order of the segments.
     ///

@@ -34,6 +34,17 @@ pub fn of(language: Language, text: &str) -> Vec<String> {
     out
 }
 
+/// The words of a text in one language, each with its stem.
+pub(crate) fn stemmed(language: Language, text: &str, take: &mut dyn FnMut(&str, String)) {
+    let stems = Stems::new(language);
+    words(text, &mut |word| {
+        let stem = stems.of(word);
+        if !stem.is_empty() && stem.len() <= MAX_TERM_BYTES {
+            take(word, stem);
+        }
+    });
+}
+
 /// The distinct terms of a question, in the order of their first occurrence.
 #[must_use]
 pub fn of_query(language: Language, text: &str) -> Vec<String> {

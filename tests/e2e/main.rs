@@ -5,6 +5,7 @@
 mod answer;
 mod cli;
 mod crash;
+mod digest;
 mod eval;
 mod python;
 mod reading;

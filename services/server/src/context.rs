@@ -41,6 +41,9 @@ impl Contexts {
         call: Call,
         request: v1::CompressRequest,
     ) -> std::result::Result<v1::CompressResponse, Status> {
+        if request.mode() == v1::Mode::Digest {
+            return self.digest(call, request).await;
+        }
         let request = request::compress(&self.app, &call, request).map_err(|e| *refused(e))?;
         let budget = request.budget.clone();
         let reads = request.mode != Mode::Fast || request.ranker != Ranker::Fused;
@@ -50,6 +53,19 @@ impl Contexts {
         let pool = if reads { &self.app.reads } else { &self.app.queries };
         let (answer, waited) = compute(pool, &call.deadline, work).await.map_err(|e| *e)?;
         Ok(response::compressed(answer, &budget, waited, self.app.fingerprint()))
+    }
+
+    async fn digest(
+        &self,
+        call: Call,
+        request: v1::CompressRequest,
+    ) -> std::result::Result<v1::CompressResponse, Status> {
+        let request = request::digest(&self.app, &call, request).map_err(|e| *refused(e))?;
+        let budget = request.budget.clone();
+        let compressor: Compressor = self.app.compressor.clone();
+        let work = move |deadline: &_| compressor.digest(&request, deadline);
+        let (digest, waited) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
+        Ok(response::digested(digest, &budget, waited, self.app.fingerprint()))
     }
 }
 

@@ -9,7 +9,7 @@ use super::truth::{Change, CollectionRecord, Read};
 use crate::document::Revision;
 use crate::encode::PackedVector;
 use crate::error::Result;
-use crate::index::{DocumentHead, Hit, Nearest, SegmentId, SpreadOf};
+use crate::index::{DocumentHead, EachRow, Hit, Nearest, Row, SegmentId, SpreadOf};
 
 /// Rows per chunk: a snapshot shares full chunks, the writer copies at most one.
 const CHUNK_ROWS: usize = 4096;
@@ -111,6 +111,20 @@ impl Live {
 
     pub(super) fn document_count(&self) -> usize {
         self.documents.len()
+    }
+
+    /// The rows of living documents among those allowed.
+    pub(super) fn scan(&self, allowed: Option<&HashSet<Revision>>, each: &mut EachRow<'_>) -> Result<()> {
+        for chunk in &self.chunks {
+            for (n, row) in chunk.values.chunks_exact(self.dimension).enumerate() {
+                let id = chunk.segments[n];
+                let lives = self.documents.contains_key(&id.revision);
+                if lives && allowed.is_none_or(|set| set.contains(&id.revision)) {
+                    each(Row { segment: id, values: row, scale: chunk.scales[n] })?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The nearest rows by exact cosine, best first, and the spread over all living rows.

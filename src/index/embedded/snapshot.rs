@@ -10,7 +10,7 @@ use crate::document::{DocumentId, Revision};
 use crate::encode::PackedVector;
 use crate::error::Result;
 use crate::index::{
-    CollectionSettings, DocumentHead, Filter, Hit, Nearest, SegmentId, StoredSegment, TermStatistics, View,
+    CollectionSettings, DocumentHead, EachRow, Filter, Hit, Nearest, SegmentId, StoredSegment, TermStatistics, View,
 };
 
 pub(super) struct Snapshot {
@@ -58,6 +58,10 @@ impl View for Snapshot {
 
     fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Nearest> {
         Ok(self.live.nearest(query, allowed(&self.live, filter).as_ref(), limit))
+    }
+
+    fn scan(&self, filter: &Filter, each: &mut EachRow<'_>) -> Result<()> {
+        self.live.scan(allowed(&self.live, filter).as_ref(), each)
     }
 
     fn lexical(&self, terms: &[String], filter: &Filter, limit: usize) -> Result<Vec<Hit>> {

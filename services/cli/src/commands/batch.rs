@@ -1,6 +1,6 @@
 //! `tamis compress --input-jsonl F --queries-jsonl F`: many questions over documents that are encoded once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -31,6 +31,9 @@ struct InputLine {
     media_type: String,
     #[serde(default)]
     metadata: serde_json::Map<String, Value>,
+    /// What else the line says is metadata too, as far as metadata can hold it.
+    #[serde(flatten)]
+    more: serde_json::Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -44,6 +47,9 @@ struct QueryLine {
 pub(super) fn document(line: &str) -> std::result::Result<Document, String> {
     let input: InputLine = serde_json::from_str(line).map_err(|e| e.to_string())?;
     let metadata = input.metadata.iter().map(|(k, v)| Ok((k.clone(), metadata_value(v)?)));
+    let more = input.more.iter().filter_map(|(k, v)| Some((k.clone(), metadata_value(v).ok()?)));
+    let mut metadata = metadata.collect::<std::result::Result<HashMap<_, _>, String>>()?;
+    more.for_each(|(key, value)| _ = metadata.entry(key).or_insert(value));
     Ok(Document {
         id: input.doc_id,
         title: input.title,
@@ -51,7 +57,7 @@ pub(super) fn document(line: &str) -> std::result::Result<Document, String> {
         text: input.text,
         // JSON lines hold passages, not files: their ids say nothing about what is in them.
         media_type: if input.media_type.is_empty() { "text/plain".into() } else { input.media_type },
-        metadata: metadata.collect::<std::result::Result<_, String>>()?,
+        metadata,
         ..Document::default()
     })
 }

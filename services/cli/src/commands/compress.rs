@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tamis_proto::v1::{
     self, BlockExplanation, BlockReading, Budget, Citation, CompressRequest, CompressResponse, ContextFormat,
-    ContextOrder, Quote, ReadEnd, ReadStats, ReaderName,
+    ContextOrder, DigestOptions, Quote, ReadEnd, ReadStats, ReaderName,
 };
 
-use super::{Corpus, line};
+use super::{Corpus, digest, line};
 use crate::args::{CompressArgs, Global, Mode, Order, OutputFormat, Ranker, ReadWith, Render};
 use crate::connect::Connection;
 use crate::failure::Result;
@@ -47,6 +47,7 @@ pub(super) fn request(args: &CompressArgs, query: String) -> CompressRequest {
         Render::Xml => ContextFormat::Xml,
     };
     let order = match args.order {
+        _ if args.digest => ContextOrder::Unspecified,
         Order::Relevance => ContextOrder::Relevance,
         Order::Document => ContextOrder::Document,
     };
@@ -58,7 +59,13 @@ pub(super) fn request(args: &CompressArgs, query: String) -> CompressRequest {
         must_keep: args.must_keep.clone(),
         min_relevance: args.min_relevance,
         explain: args.explain,
+        digest: args.digest.then(|| DigestOptions {
+            clusters: args.clusters,
+            facts: args.facts.clone(),
+            passages: args.digest_passages,
+        }),
         mode: match args.mode {
+            _ if args.digest => v1::Mode::Digest,
             Mode::Fast => v1::Mode::Fast,
             Mode::Precise => v1::Mode::Precise,
             Mode::Auto => v1::Mode::Auto,
@@ -112,6 +119,10 @@ pub(super) fn to_json(response: &CompressResponse) -> Value {
             "stages_ms": stages, "estimated": stats.estimated, "fingerprint": stats.fingerprint,
         },
     });
+    if let Some(digest) = &response.digest {
+        json["clusters"] = digest.clusters.iter().map(digest::cluster).collect();
+        json["digest"] = digest::whole(digest);
+    }
     if !stats.read.is_empty() {
         json["stats"]["read"] = stats.read.iter().map(read_json).collect();
     }
@@ -147,12 +158,12 @@ fn end(read: &ReadStats) -> &'static str {
     }
 }
 
-fn rounded(value: f64, steps: f64) -> f64 {
+pub(super) fn rounded(value: f64, steps: f64) -> f64 {
     (value * steps).round() / steps
 }
 
 fn sorted_stages(response: &CompressResponse) -> Vec<(String, f64)> {
-    const ORDER: &[&str] = &["queue", "encode", "retrieve", "rank", "read_mini", "read", "fit"];
+    const ORDER: &[&str] = &["queue", "encode", "retrieve", "cluster", "choose", "rank", "read_mini", "read", "fit"];
     let stages = response.stats.clone().unwrap_or_default().stages_ms;
     let mut stages: Vec<_> = stages.into_iter().collect();
     stages.sort_by_key(|(name, _)| (ORDER.iter().position(|o| o == name), name.clone()));
@@ -168,15 +179,17 @@ fn stats_line(response: &CompressResponse) -> String {
         format!("; {}: {} tokens in {} passages read ({})", reader(read), read.tokens, read.passages, end(read))
     };
     let read: String = stats.read.iter().map(of_reader).collect();
+    let ranked = || {
+        let (tokens, segments) = (stats.candidate_tokens, stats.candidates);
+        format!("{tokens} tokens in {segments} segments; confidence {:.2}", response.confidence)
+    };
+    let of = response.digest.as_ref().map_or_else(ranked, digest::summary);
     format!(
-        "{} of {} tokens ({}) in {} excerpts, from {} tokens in {} segments; confidence {:.2}{read}; {}",
+        "{} of {} tokens ({}) in {} excerpts, from {of}{read}; {}",
         response.token_count,
         budget.max_tokens,
         budget.tokenizer,
         response.excerpts.len(),
-        stats.candidate_tokens,
-        stats.candidates,
-        response.confidence,
         stages.join(", ")
     )
 }

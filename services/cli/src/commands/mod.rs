@@ -4,6 +4,7 @@ mod batch;
 mod calibrate;
 mod collections;
 mod compress;
+mod digest;
 mod doctor;
 mod documents;
 mod eval;

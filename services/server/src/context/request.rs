@@ -1,6 +1,6 @@
 //! What a request asks for, from the wire.
 
-use tamis::compress::{self, Corpus, Mode, Ranker};
+use tamis::compress::{self, Corpus, DigestRequest, Mode, Ranker};
 use tamis::error::{Error, Result};
 use tamis::fit::{Budget, Format, Order};
 use tamis::rank::{Who, Xl3m};
@@ -24,12 +24,16 @@ pub(super) fn compress(app: &App, call: &Call, request: v1::CompressRequest) -> 
         v1::Mode::Precise => Mode::Precise,
         v1::Mode::Auto => Mode::Auto,
         v1::Mode::Mini => Mode::Mini,
+        v1::Mode::Digest => return Err(Error::invalid("mode", "a digest is of no document that comes piece by piece")),
     };
     let read_with = match request.read_with() {
         v1::ReaderName::Unspecified => None,
         v1::ReaderName::Mini => Some(Who::Mini),
         v1::ReaderName::Language => Some(Who::Language),
     };
+    if request.digest.is_some() {
+        return Err(Error::invalid("digest", "goes with the mode digest"));
+    }
     let ranker = ranker(&request)?;
     let budget = budget(app, request.budget.as_ref())?;
     let corpus = corpus(call, &request.collection, request.filter, request.documents)?;
@@ -53,6 +57,35 @@ pub(super) fn compress(app: &App, call: &Call, request: v1::CompressRequest) -> 
         query: request.query,
         must_keep: request.must_keep,
         min_relevance: request.min_relevance,
+    })
+}
+
+/// A request with `MODE_DIGEST`.
+pub(super) fn digest(app: &App, call: &Call, request: v1::CompressRequest) -> Result<DigestRequest> {
+    let ranks = [
+        ("order", request.order() != v1::ContextOrder::Unspecified),
+        ("must_keep", !request.must_keep.is_empty()),
+        ("min_relevance", request.min_relevance != 0.0),
+        ("explain", request.explain.is_some()),
+        ("read_passages", request.read_passages.is_some()),
+        ("read_with", request.read_with() != v1::ReaderName::Unspecified),
+        ("ranker", !matches!(request.ranker(), v1::Ranker::Unspecified | v1::Ranker::Fused)),
+    ];
+    if let Some((field, _)) = ranks.into_iter().find(|(_, is_set)| *is_set) {
+        return Err(Error::invalid(field, "does not go with a digest, which tells of all passages and ranks none"));
+    }
+    let format = format(request.format());
+    let budget = budget(app, request.budget.as_ref())?;
+    let corpus = corpus(call, &request.collection, request.filter, request.documents)?;
+    let asked = request.digest.unwrap_or_default();
+    Ok(DigestRequest {
+        query: (!request.query.is_empty()).then_some(request.query),
+        corpus,
+        budget,
+        format,
+        clusters: asked.clusters.map(|n| n as usize),
+        facts: asked.facts,
+        passages: asked.passages.map(|n| n as usize),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What is answered, to the wire.
 
-use tamis::compress::{self, WasBlockRead};
+use tamis::compress::{self, Cluster, Fact, Facts, Numbers, Stats, WasBlockRead};
 use tamis::fit::{Budget, Context, Source};
 use tamis::rank::{End, WasRead, Who};
 use tamis::span::Span;
@@ -15,7 +15,34 @@ pub(super) fn compressed(
     waited: f64,
     fingerprint: String,
 ) -> v1::CompressResponse {
-    let (context, stats) = (answer.context, answer.stats);
+    v1::CompressResponse {
+        confidence: answer.confidence,
+        not_kept: answer.not_kept,
+        explanation: answer.explanation.into_iter().map(explanation).collect(),
+        ..told(answer.context, answer.stats, asked, waited, fingerprint)
+    }
+}
+
+/// The same for a digest.
+pub(super) fn digested(
+    digest: compress::Digest,
+    asked: &Budget,
+    waited: f64,
+    fingerprint: String,
+) -> v1::CompressResponse {
+    let untold = digest.clusters.iter().filter(|c| c.excerpts.is_empty()).count();
+    let told_of = v1::Digest {
+        passages: digest.passages,
+        documents: digest.documents,
+        clusters: digest.clusters.into_iter().map(cluster).collect(),
+        facts: facts(digest.facts),
+        untold: saturated(untold),
+    };
+    v1::CompressResponse { digest: Some(told_of), ..told(digest.context, digest.stats, asked, waited, fingerprint) }
+}
+
+/// A context and what it took.
+fn told(context: Context, stats: Stats, asked: &Budget, waited: f64, fingerprint: String) -> v1::CompressResponse {
     let stages = stats.stages_ms.into_iter().chain([("queue", waited)]);
     v1::CompressResponse {
         token_count: context.token_count.0,
@@ -24,16 +51,43 @@ pub(super) fn compressed(
         text: context.text,
         stats: Some(v1::CompressStats {
             candidate_tokens: stats.candidate_tokens,
-            candidates: u32::try_from(stats.candidates).unwrap_or(u32::MAX),
+            candidates: saturated(stats.candidates),
             stages_ms: stages.map(|(stage, ms)| (stage.to_owned(), ms)).collect(),
             estimated: asked.tokenizer.is_estimate(),
             fingerprint,
             read: stats.read.into_iter().map(read_stats).collect(),
         }),
-        confidence: answer.confidence,
-        not_kept: answer.not_kept,
-        explanation: answer.explanation.into_iter().map(explanation).collect(),
+        ..v1::CompressResponse::default()
     }
+}
+
+fn cluster(cluster: Cluster) -> v1::Cluster {
+    v1::Cluster {
+        passages: cluster.passages,
+        share: cluster.share,
+        keywords: cluster.keywords,
+        cohesion: cluster.cohesion,
+        outliers: cluster.outliers,
+        first_excerpt: saturated(cluster.excerpts.start),
+        excerpts: saturated(cluster.excerpts.len()),
+        facts: facts(cluster.facts),
+    }
+}
+
+fn facts(facts: Facts) -> Vec<v1::Fact> {
+    let fact = |fact: Fact| v1::Fact {
+        field: fact.field,
+        documents: fact.documents,
+        missing: fact.missing,
+        values: fact.values.into_iter().map(|(value, documents)| v1::FactValue { value, documents }).collect(),
+        others: fact.others,
+        numbers: fact.numbers.map(|Numbers { min, max, mean }| v1::FactNumbers { min, max, mean }),
+    };
+    facts.0.into_iter().map(fact).collect()
+}
+
+fn saturated(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// The same part by part: excerpts, then all else.
@@ -81,7 +135,6 @@ fn citation(source: &Source, span: Span) -> v1::Citation {
 }
 
 fn read_stats(read: WasRead) -> v1::ReadStats {
-    let saturated = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let end = match read.end {
         End::Nothing => v1::ReadEnd::Unspecified,
         End::Done => v1::ReadEnd::Done,

@@ -1,0 +1,52 @@
+//! Digests, as `tamis compress --digest` and `tamis cluster` show them.
+
+use serde_json::{Map, Value, json};
+use tamis_proto::v1::{Cluster, Digest, Fact};
+
+use super::compress::rounded;
+
+/// A cluster in the stable JSON form.
+pub(super) fn cluster(cluster: &Cluster) -> Value {
+    let first = cluster.first_excerpt;
+    json!({
+        "size": cluster.passages, "share": rounded(cluster.share, 1e4), "keywords": cluster.keywords,
+        "cohesion": rounded(f64::from(cluster.cohesion), 1e4), "outliers": cluster.outliers,
+        "excerpts": (first..first + cluster.excerpts).collect::<Vec<_>>(), "facts": facts(&cluster.facts),
+    })
+}
+
+/// What the digest is of.
+pub(super) fn whole(digest: &Digest) -> Value {
+    json!({
+        "passages": digest.passages, "documents": digest.documents, "untold": digest.untold,
+        "facts": facts(&digest.facts),
+    })
+}
+
+/// The same in a line.
+pub(super) fn summary(digest: &Digest) -> String {
+    let untold = match digest.untold {
+        0 => String::new(),
+        untold => format!(", {untold} of which the budget has no room for"),
+    };
+    let counted = |n: u64, of: &str| if n == 1 { format!("1 {of}") } else { format!("{n} {of}s") };
+    let (passages, documents) = (counted(digest.passages, "passage"), counted(digest.documents, "document"));
+    format!("{passages} of {documents} in {}{untold}", counted(digest.clusters.len() as u64, "cluster"))
+}
+
+/// Facts by field.
+fn facts(facts: &[Fact]) -> Map<String, Value> {
+    let fact = |fact: &Fact| {
+        let values: Map<String, Value> = fact.values.iter().map(|v| (v.value.clone(), json!(v.documents))).collect();
+        let mut json = json!({
+            "documents": fact.documents, "missing": fact.missing, "values": values, "others": fact.others,
+        });
+        if let Some(numbers) = fact.numbers {
+            for (name, value) in [("min", numbers.min), ("max", numbers.max), ("mean", numbers.mean)] {
+                json[name] = json!(value);
+            }
+        }
+        (fact.field.clone(), json)
+    };
+    facts.iter().map(fact).collect()
+}

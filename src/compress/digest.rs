@@ -1,0 +1,192 @@
+//! The digest of many passages: what they say, cluster by cluster, with how often it is said (CRAG, arXiv 2406.00029).
+//!
+//! Read [`Compressor::digest`] top to bottom: gather the passages, put them into clusters, count their facts, choose the
+//! sentences that cover a cluster best, fit them under the budget. No language model is asked: every sentence is a slice
+//! of a stored document, and every number was counted over all passages.
+
+mod choose;
+mod facts;
+mod gather;
+
+use std::ops::Range;
+
+use self::choose::Told;
+pub use self::facts::{Fact, Facts, MAX_FACTS, Numbers};
+use self::gather::{Clustered, Origin};
+use super::{Compressor, Corpus, MAX_SEGMENTS, Stats, check, retrieve};
+use crate::cluster::{Number, keywords};
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
+use crate::fit::{Budget, Context, Fitted, Format, Section, fit_sections};
+use crate::index::Filter;
+use crate::rank::Question;
+
+/// Passages of a whole collection that a question's digest is of, where the request says nothing.
+pub const DIGEST_PASSAGES: usize = 200;
+/// Keywords of a cluster.
+const KEYWORDS: usize = 5;
+
+/// A request for a digest.
+#[derive(Clone)]
+pub struct DigestRequest {
+    /// What it is about; `None`: all that the corpus says.
+    pub query: Option<String>,
+    /// Where to look.
+    pub corpus: Corpus,
+    /// How much may come out.
+    pub budget: Budget,
+    /// How it is written.
+    pub format: Format,
+    /// How many clusters, 1 to 256; `None`: by the rule of [`Number::ForBudget`].
+    pub clusters: Option<usize>,
+    /// Metadata fields whose values are counted, at most [`MAX_FACTS`].
+    pub facts: Vec<String>,
+    /// With a question, how many of the best passages, 1 to 10,000. Where nothing is said, [`DIGEST_PASSAGES`] of a whole
+    /// collection, and all that documents or the filtered part of a collection have.
+    pub passages: Option<usize>,
+}
+
+/// A digest.
+#[derive(Clone, Debug)]
+pub struct Digest {
+    /// What goes to the language model.
+    pub context: Context,
+    /// The clusters, the largest first; those that the budget has no room for have no excerpts.
+    pub clusters: Vec<Cluster>,
+    /// Facts of all passages.
+    pub facts: Facts,
+    /// Passages that it is of.
+    pub passages: u64,
+    /// Their documents.
+    pub documents: u64,
+    /// What it took: `encode`, `retrieve`, `cluster`, `choose`, `fit`.
+    pub stats: Stats,
+}
+
+/// One cluster of a digest.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Its passages.
+    pub passages: u64,
+    /// The same as a share of all.
+    pub share: f64,
+    /// What it has more of than the others.
+    pub keywords: Vec<String>,
+    /// Mean cosine of its passages to its centroid.
+    pub cohesion: f32,
+    /// These passages are unlike all others; no centroid stands for them.
+    pub outliers: bool,
+    /// Its excerpts, places in the context's.
+    pub excerpts: Range<usize>,
+    /// Facts of its passages.
+    pub facts: Facts,
+}
+
+impl Compressor {
+    /// What a collection, a part of it, or documents say, cluster by cluster.
+    ///
+    /// # Errors
+    /// As for [`Self::compress`]; [`Error::InvalidArgument`] and [`Error::LimitExceeded`] for `clusters`, `facts` and
+    /// `passages`.
+    pub fn digest(&self, request: &DigestRequest, deadline: &Deadline) -> Result<Digest> {
+        let number = check_request(request)?;
+        let mut stats = Stats::default();
+        let (view, filter) = stats.time("encode", || self.open(&request.corpus, deadline))?;
+        let view = view.as_ref();
+        let question = match &request.query {
+            Some(query) => Some(stats.time("encode", || Question::new(query, self.encoder.as_ref(), deadline))?),
+            None => None,
+        };
+        let origin = match &question {
+            Some(question) => {
+                // Whoever names a part wants to hear all of that part.
+                let whole = matches!(&request.corpus, Corpus::Collection { filter: Filter::All, .. });
+                let limit = request.passages.unwrap_or(if whole { DIGEST_PASSAGES } else { MAX_SEGMENTS });
+                Origin::Found(stats.time("retrieve", || retrieve(view, &filter, question, limit, deadline))?)
+            }
+            None => Origin::All { view, filter: &filter },
+        };
+        let clustered = stats.time("cluster", || Clustered::of(&origin, view, number, deadline))?;
+        stats.candidates = clustered.passages();
+        let (all, by_cluster) = facts::count(&clustered, view, &request.facts);
+        let told = stats.time("choose", || {
+            let vector = question.as_ref().map(|q| q.vector.pack());
+            let inline = matches!(request.corpus, Corpus::Inline(_));
+            choose::choose(&clustered, view, vector.as_ref(), inline, request.budget.max_tokens.0, deadline)
+        })?;
+        let named = keywords(&told.keywords, KEYWORDS);
+        let Fitted { context, excerpts } = stats.time("fit", || {
+            let sections = sections(&clustered, &told, &named, &by_cluster);
+            let above = above(&clustered, &all);
+            fit_sections(&above, &told.sources, &sections, &request.budget, request.format, deadline)
+        })?;
+        let whole = clustered.passages().max(1) as f64;
+        let parts = clustered.clusters.iter().zip(named).zip(excerpts).zip(by_cluster);
+        let clusters = parts.map(|(((cluster, keywords), excerpts), facts)| Cluster {
+            passages: cluster.members.len() as u64,
+            share: cluster.members.len() as f64 / whole,
+            keywords,
+            cohesion: cluster.cohesion(),
+            outliers: cluster.outliers,
+            excerpts,
+            facts,
+        });
+        Ok(Digest {
+            clusters: clusters.collect(),
+            passages: clustered.passages() as u64,
+            documents: clustered.documents() as u64,
+            facts: all,
+            context,
+            stats,
+        })
+    }
+}
+
+fn check_request(request: &DigestRequest) -> Result<Number> {
+    // Without a question the other rules hold all the same.
+    check(request.query.as_deref().unwrap_or("all"), &request.budget, 0.0)?;
+    facts::check(&request.facts)?;
+    match request.passages {
+        Some(_) if request.query.is_none() => {
+            return Err(Error::invalid("digest.passages", "goes with a question: without one, all passages count"));
+        }
+        Some(0) => return Err(Error::invalid("digest.passages", "must be at least 1")),
+        Some(n) if n > MAX_SEGMENTS => {
+            let (limit, actual) = (MAX_SEGMENTS as u64, n as u64);
+            return Err(Error::LimitExceeded { field: "digest.passages", limit, actual });
+        }
+        _ => {}
+    }
+    request.clusters.map_or(Ok(Number::ForBudget(request.budget.max_tokens.0)), Number::fixed)
+}
+
+/// What stands above all clusters: how much it is of, and its facts.
+fn above(clustered: &Clustered, facts: &Facts) -> Vec<String> {
+    let (passages, documents) = (clustered.passages(), clustered.documents());
+    let of = if passages == documents { String::new() } else { format!(" of {}", counted(documents, "document")) };
+    let clusters = counted(clustered.clusters.len(), "cluster");
+    let whole = format!("{}{of} in {clusters}", counted(passages, "passage"));
+    std::iter::once(whole).chain(facts.lines()).collect()
+}
+
+/// `1 cluster`, `2 clusters`.
+fn counted(n: usize, of: &str) -> String {
+    if n == 1 { format!("1 {of}") } else { format!("{n} {of}s") }
+}
+
+fn sections(clustered: &Clustered, told: &Told, keywords: &[Vec<String>], facts: &[Facts]) -> Vec<Section> {
+    let all = clustered.passages();
+    let section = |n: usize| {
+        let cluster = &clustered.clusters[n];
+        let size = cluster.members.len();
+        let what = if cluster.outliers { " unlike the others" } else { "" };
+        let mut title = format!("{size} of {all} passages{what}");
+        if !keywords[n].is_empty() {
+            title.push_str(": ");
+            title.push_str(&keywords[n].join(", "));
+        }
+        let (pieces, best) = told.pieces[n].clone();
+        Section { title, facts: facts[n].short().into_iter().collect(), share: (size as f64).sqrt(), pieces, best }
+    };
+    (0..clustered.clusters.len()).map(section).collect()
+}
