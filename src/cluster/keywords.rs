@@ -22,18 +22,25 @@ pub struct Keywords {
 impl Keywords {
     /// Counts a passage's terms, without the words that its language has in every sentence.
     pub fn add(&mut self, text: &str) {
-        let stop = stop_words(text);
-        terms::stemmed(Language::of(text), text, &mut |word, stem| {
-            let lower = word.to_lowercase();
-            if !names_something(&lower) || stop.is_some_and(|stop| stop.contains(&lower.as_str())) {
-                return;
-            }
+        content_words(text, &mut |word, stem| {
             let (count, written) = self.counts.entry(stem).or_default();
             *count += 1;
-            *written.entry(lower).or_default() += 1;
+            *written.entry(word).or_default() += 1;
             self.total += 1;
         });
     }
+}
+
+/// The words of a text that say what it is about, in lower case, each with its stem: not those that its language has in
+/// every sentence, not numbers, not a letter or two.
+pub(crate) fn content_words(text: &str, take: &mut dyn FnMut(String, String)) {
+    let stop = stop_words(text);
+    terms::stemmed(Language::of(text), text, &mut |word, stem| {
+        let lower = word.to_lowercase();
+        if names_something(&lower) && !stop.is_some_and(|stop| stop.contains(&lower.as_str())) {
+            take(lower, stem);
+        }
+    });
 }
 
 /// Whether a word may name a cluster: not a number, and not a letter or two.

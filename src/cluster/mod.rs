@@ -2,15 +2,18 @@
 //!
 //! Clustered RAG (CRAG, arXiv 2406.00029): the passages' vectors are clustered by k-means, and every cluster is condensed
 //! by itself, so that a context stays flat while the collection grows. [`learn`] finds the centroids, [`Centroids`] tells
-//! the cluster of any vector, [`keywords`] names the clusters, and [`unlike_others`] finds what belongs to none: a minority
+//! the cluster of any vector, [`keywords`] names the clusters, [`map`] draws them, and [`unlike_others`] finds what belongs to none: a minority
 //! that an average would swallow.
 
 mod keywords;
 mod kmeans;
+mod map;
 mod number;
 
+pub(crate) use keywords::content_words;
 pub use keywords::{Keywords, keywords};
 pub use kmeans::{Centroids, MAX_WHOLE_ROWS, learn, learn_in_batches};
+pub use map::map;
 pub use number::{MAX_CLUSTERS, Number};
 
 /// Spreads between the quartiles.

@@ -15,7 +15,7 @@ const MOST_BY_RULE: usize = 12;
 /// The silhouette is measured on so many rows.
 const SILHOUETTE_ROWS: usize = 2000;
 /// Fewer clusters are taken where they are clearer by so much.
-const CLEARER: f32 = 0.02;
+const CLEARER: f32 = 0.1;
 
 /// How many clusters are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,18 +7,21 @@
 mod choose;
 mod facts;
 mod gather;
+mod places;
 
 use std::ops::Range;
 
 use self::choose::Told;
 pub use self::facts::{Fact, Facts, MAX_FACTS, Numbers};
-use self::gather::{Clustered, Origin};
+use self::gather::Clustered;
+pub(crate) use self::gather::Origin;
+pub use self::places::{MAX_PLACES, Place};
 use super::{Compressor, Corpus, MAX_SEGMENTS, Stats, check, retrieve};
 use crate::cluster::{Number, keywords};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::fit::{Budget, Context, Fitted, Format, Section, fit_sections};
-use crate::index::Filter;
+use crate::index::{Filter, View};
 use crate::rank::Question;
 
 /// Passages of a whole collection that a question's digest is of, where the request says nothing.
@@ -44,6 +47,8 @@ pub struct DigestRequest {
     /// With a question, how many of the best passages, 1 to 10,000. Where nothing is said, [`DIGEST_PASSAGES`] of a whole
     /// collection, and all that documents or the filtered part of a collection have.
     pub passages: Option<usize>,
+    /// Where passages lie is told as well, of at most [`MAX_PLACES`].
+    pub map: bool,
 }
 
 /// A digest.
@@ -59,6 +64,8 @@ pub struct Digest {
     pub passages: u64,
     /// Their documents.
     pub documents: u64,
+    /// Where passages lie; empty unless it was asked for.
+    pub places: Vec<Place>,
     /// What it took: `encode`, `retrieve`, `cluster`, `choose`, `fit`.
     pub stats: Stats,
 }
@@ -106,40 +113,71 @@ impl Compressor {
             }
             None => Origin::All { view, filter: &filter },
         };
-        let clustered = stats.time("cluster", || Clustered::of(&origin, view, number, deadline))?;
-        stats.candidates = clustered.passages();
-        let (all, by_cluster) = facts::count(&clustered, view, &request.facts);
-        let told = stats.time("choose", || {
-            let vector = question.as_ref().map(|q| q.vector.pack());
-            let inline = matches!(request.corpus, Corpus::Inline(_));
-            choose::choose(&clustered, view, vector.as_ref(), inline, request.budget.max_tokens.0, deadline)
-        })?;
-        let named = keywords(&told.keywords, KEYWORDS);
-        let Fitted { context, excerpts } = stats.time("fit", || {
-            let sections = sections(&clustered, &told, &named, &by_cluster);
-            let above = above(&clustered, &all);
-            fit_sections(&above, &told.sources, &sections, &request.budget, request.format, deadline)
-        })?;
-        let whole = clustered.passages().max(1) as f64;
-        let parts = clustered.clusters.iter().zip(named).zip(excerpts).zip(by_cluster);
-        let clusters = parts.map(|(((cluster, keywords), excerpts), facts)| Cluster {
-            passages: cluster.members.len() as u64,
-            share: cluster.members.len() as f64 / whole,
-            keywords,
-            cohesion: cluster.cohesion(),
-            outliers: cluster.outliers,
-            excerpts,
-            facts,
-        });
-        Ok(Digest {
-            clusters: clusters.collect(),
-            passages: clustered.passages() as u64,
-            documents: clustered.documents() as u64,
-            facts: all,
-            context,
-            stats,
-        })
+        let how = How {
+            number,
+            facts: &request.facts,
+            inline: matches!(request.corpus, Corpus::Inline(_)),
+            budget: &request.budget,
+            format: request.format,
+            map: request.map,
+        };
+        tell(view, &origin, question.as_ref(), &how, stats, deadline)
     }
+}
+
+/// How a digest is told.
+pub(crate) struct How<'a> {
+    pub(crate) number: Number,
+    pub(crate) facts: &'a [String],
+    /// The documents came with the request.
+    pub(crate) inline: bool,
+    pub(crate) budget: &'a Budget,
+    pub(crate) format: Format,
+    pub(crate) map: bool,
+}
+
+/// Clusters, counts, chooses and fits.
+pub(crate) fn tell(
+    view: &dyn View,
+    origin: &Origin<'_>,
+    question: Option<&Question>,
+    how: &How<'_>,
+    mut stats: Stats,
+    deadline: &Deadline,
+) -> Result<Digest> {
+    let clustered = stats.time("cluster", || Clustered::of(origin, view, how.number, deadline))?;
+    stats.candidates = clustered.passages();
+    let (all, by_cluster) = facts::count(&clustered, view, how.facts);
+    let told = stats.time("choose", || {
+        let vector = question.map(|q| q.vector.pack());
+        choose::choose(&clustered, view, vector.as_ref(), how.inline, how.budget.max_tokens.0, deadline)
+    })?;
+    let named = keywords(&told.keywords, KEYWORDS);
+    let Fitted { context, excerpts } = stats.time("fit", || {
+        let sections = sections(&clustered, &told, &named, &by_cluster);
+        fit_sections(&above(&clustered, &all), &told.sources, &sections, how.budget, how.format, deadline)
+    })?;
+    let places = if how.map { places::places(&clustered, view, &context)? } else { Vec::new() };
+    let whole = clustered.passages().max(1) as f64;
+    let parts = clustered.clusters.iter().zip(named).zip(excerpts).zip(by_cluster);
+    let clusters = parts.map(|(((cluster, keywords), excerpts), facts)| Cluster {
+        passages: cluster.members.len() as u64,
+        share: cluster.members.len() as f64 / whole,
+        keywords,
+        cohesion: cluster.cohesion(),
+        outliers: cluster.outliers,
+        excerpts,
+        facts,
+    });
+    Ok(Digest {
+        clusters: clusters.collect(),
+        passages: clustered.passages() as u64,
+        documents: clustered.documents() as u64,
+        facts: all,
+        places,
+        context,
+        stats,
+    })
 }
 
 fn check_request(request: &DigestRequest) -> Result<Number> {

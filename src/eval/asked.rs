@@ -9,7 +9,8 @@ use super::run::Plan;
 use super::sentences::Counts;
 use super::system::System;
 use super::{passages, sentences};
-use crate::compress::{self, MustKeep, Ranked, Shape, Stats, WhoReads};
+use crate::cluster::Number;
+use crate::compress::{self, How, MustKeep, Origin, Ranked, Shape, Stats, WhoReads};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::fit::{Budget, Format, Order};
@@ -84,6 +85,7 @@ impl Asked<'_> {
             served if served.asks_for().is_some() => {
                 return self.served(budget, self.plan.reading(served)?, deadline);
             }
+            System::Digest => return self.digest(budget, deadline),
             System::PassageBm25 | System::PassageDense | System::PassageFused => {
                 let ranked = order.unwrap_or_default();
                 return passages::context(&self.prepared.passages, ranked, budget, tokenizer).map(made);
@@ -91,6 +93,7 @@ impl Asked<'_> {
             System::Random => sentences::By::Random(self.seed),
             System::Lead => sentences::By::Lead,
             System::Sentence => sentences::By::Bare,
+            System::Mmr => sentences::By::Marginal,
             _ => sentences::By::Titled,
         };
         // Sets name the answering document first: no system may learn from that.
@@ -101,6 +104,22 @@ impl Asked<'_> {
         let query = self.question.vector.pack();
         let Some(counts) = self.counts else { return Ok(Made::default()) };
         Ok(made(sentences::context(self.prepared, candidates.as_deref(), &query, by, budget, tokenizer, counts)))
+    }
+
+    /// A digest of what the question is asked of, or of the best passages where that is everything.
+    fn digest(&self, budget: u32, deadline: &Deadline) -> Result<Made> {
+        let filter = self.prepared.filter(self.labelled.candidates.as_deref());
+        let limit = if filter == Filter::All { compress::DIGEST_PASSAGES } else { compress::MAX_SEGMENTS };
+        let view: &dyn View = &self.prepared.index;
+        let origin = Origin::Found(compress::retrieve(view, &filter, self.question, limit, deadline)?);
+        let budget = Budget::new(budget, self.plan.tokenizer.clone())?;
+        let number = Number::ForBudget(budget.max_tokens.0);
+        let how = How { number, facts: &[], inline: false, budget: &budget, format: Format::Plain, map: false };
+        match compress::tell(view, &origin, Some(self.question), &how, Stats::default(), deadline) {
+            Ok(digest) => Ok(Made { text: digest.context.text, stages_ms: digest.stats.stages_ms, ..Made::default() }),
+            Err(Error::BudgetInfeasible { .. }) => Ok(Made::default()),
+            Err(e) => Err(e),
+        }
     }
 
     /// As the server does it.

@@ -17,7 +17,7 @@ pub struct Change {
     pub system: System,
     /// The budget.
     pub budget: u32,
-    /// `answer kept`, or `words of evidence kept` where answers tell nothing.
+    /// `answer kept`, or `words of evidence kept` where answers tell nothing, or `aspects told` where there is neither.
     pub measure: &'static str,
     /// The difference, paired.
     pub difference: Interval,
@@ -57,7 +57,8 @@ pub fn gain(report: &Report, set: &SetResult, system: System, over: System, budg
     Some(bootstrap::mean(&differences, report.seed))
 }
 
-/// Differences question by question, of answers, or of the words of evidence where answers tell nothing.
+/// Differences question by question, of answers, or of the words of evidence where answers tell nothing, or of aspects
+/// where there is neither.
 fn pairs(
     before: &SetResult,
     after: &SetResult,
@@ -73,11 +74,13 @@ fn pairs(
     };
     let answers = differences(&a.answers, &b.answers);
     let words = differences(&a.words, &b.words);
+    let aspects = differences(&a.aspects, &b.aspects);
     // Answers that nobody keeps, as summaries in a writer's own words, tell no system from another.
     let tell = a.answers.iter().chain(&b.answers).flatten().any(|kept| *kept > 0.0);
     match (answers.is_empty(), words.is_empty()) {
         (false, _) if tell => Some(("answer kept", answers)),
         (_, false) => Some(("words of evidence kept", words)),
+        (_, true) if !aspects.is_empty() => Some(("aspects told", aspects)),
         (false, true) => Some(("answer kept", answers)),
         (true, true) => None,
     }

@@ -7,6 +7,7 @@
 //! The systems under test run the same code as the server: [`crate::compress`] over an index in memory.
 
 mod asked;
+mod aspects;
 pub mod bootstrap;
 pub mod calibrate;
 pub mod cascade;

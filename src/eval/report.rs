@@ -213,11 +213,12 @@ type Lines = Vec<(System, Vec<Interval>)>;
 /// The measures for which a set has labels.
 fn measures(set: &SetResult) -> Vec<(&'static str, Lines)> {
     type Measure = fn(&AtBudget) -> Interval;
-    let all: [(&str, Measure); 5] = [
+    let all: [(&str, Measure); 6] = [
         ("answer kept", |b| b.answer_kept),
         ("evidence kept", |b| b.evidence_kept),
         ("all evidence kept", |b| b.all_evidence_kept),
         (WORDS, |b| b.evidence_words),
+        ("aspects told", |b| b.aspects_told),
         ("nine tenths used", |b| b.filled),
     ];
     let lines = |get: Measure| -> Lines {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
+use super::aspects::Aspects;
 use super::bootstrap::{self, Interval};
 use super::data::Question as Labelled;
 use super::measure::{self, Kept};
@@ -72,6 +73,9 @@ pub struct AtBudget {
     pub tokens: f64,
     /// Contexts over the budget: there must be none.
     pub over: usize,
+    /// Share of the aspects of many documents, or of a summary's words, that are in the context.
+    #[serde(default)]
+    pub aspects_told: Interval,
     /// Share of contexts that use nine tenths of the budget at least.
     #[serde(default)]
     pub filled: Interval,
@@ -82,6 +86,9 @@ pub struct AtBudget {
     /// Words of the evidence kept, question by question.
     #[serde(default)]
     pub words: Vec<Option<f64>>,
+    /// Aspects told, question by question.
+    #[serde(default)]
+    pub aspects: Vec<Option<f64>>,
     /// Tokens that a reader read, question by question; empty where none did.
     #[serde(default)]
     pub read: Vec<usize>,
@@ -145,6 +152,7 @@ pub struct SetResult {
 /// One answer: what it kept, its tokens, its stages.
 struct Answer {
     kept: Kept,
+    aspects: Option<f64>,
     tokens: u32,
     over: bool,
     confidence: Option<f64>,
@@ -205,6 +213,7 @@ fn row(
     let question = Question::new(&labelled.text, encoder, &deadline)?;
     let encoding = start.elapsed().as_secs_f64() * 1e3;
     let tokens = encoder.count_tokens(&labelled.text);
+    let aspects = Aspects::of(labelled, &prepared.set);
     let mut row = Row { answers: Vec::new(), ranked: Vec::new(), tokens };
     for system in &plan.systems {
         let mut asked =
@@ -222,8 +231,9 @@ fn row(
             }
             let tokens = plan.tokenizer.count(&made.text).0;
             let kept = measure::kept(&made.text, labelled);
+            let aspects = aspects.as_ref().map(|aspects| aspects.told_by(&made.text));
             let (confidence, read, stages_ms) = (made.confidence, made.read, made.stages_ms);
-            answers.push(Answer { kept, tokens, over: tokens > *budget, confidence, read, stages_ms });
+            answers.push(Answer { kept, aspects, tokens, over: tokens > *budget, confidence, read, stages_ms });
         }
         row.answers.push(answers);
         row.ranked.push(order.map(|o| documents_of(&o)));
@@ -254,6 +264,7 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
         let evidence: Vec<Option<f64>> = of(n).map(|a| a.kept.evidence).collect();
         let all: Vec<Option<f64>> = of(n).map(|a| a.kept.all_evidence).collect();
         let words: Vec<Option<f64>> = of(n).map(|a| a.kept.evidence_words).collect();
+        let aspects: Vec<Option<f64>> = of(n).map(|a| a.aspects).collect();
         let fills = |a: &Answer| f64::from(u8::from(u64::from(a.tokens) * 10 >= u64::from(*budget) * 9));
         let filled: Vec<Option<f64>> = of(n).map(|a| Some(fills(a))).collect();
         let confidence: Vec<Option<f64>> = of(n).map(|a| a.confidence).collect();
@@ -264,6 +275,7 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
             evidence_kept: interval(&evidence),
             all_evidence_kept: interval(&all),
             evidence_words: interval(&words),
+            aspects_told: interval(&aspects),
             tokens: of(n).map(|a| f64::from(a.tokens)).sum::<f64>() / rows.len().max(1) as f64,
             over: of(n).filter(|a| a.over).count(),
             filled: interval(&filled),
@@ -273,6 +285,7 @@ fn summary(system: usize, rows: &[Row], questions: &[Labelled], plan: &Plan) -> 
             answers,
             evidence,
             words,
+            aspects,
         }
     });
     let mut stages_ms: BTreeMap<String, f64> = BTreeMap::new();

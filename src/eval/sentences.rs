@@ -18,7 +18,14 @@ pub(super) enum By {
     Bare,
     /// Cosine with `title, heading: block`.
     Titled,
+    /// The same, less what is said already: maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998).
+    Marginal,
 }
+
+/// What relevance counts against novelty, in maximal marginal relevance.
+const RELEVANCE: f32 = 0.7;
+/// Blocks that are put in the order of maximal marginal relevance; the others stand behind them.
+const MARGINAL_BLOCKS: usize = 128;
 
 /// A block of a document: document, place among its encoded blocks, text.
 struct Choice<'a> {
@@ -26,6 +33,7 @@ struct Choice<'a> {
     place: usize,
     text: &'a str,
     score: f32,
+    vector: &'a PackedVector,
 }
 
 /// Tokens of every encoded block of every document, counted once: where no sentence fits what is left of a budget,
@@ -59,6 +67,9 @@ pub(super) fn context(
     } else {
         // Stable: of equal scores the first in the documents' order.
         choices.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+    if by == By::Marginal {
+        by_marginal_relevance(&mut choices);
     }
     let title = |document: usize| prepared.set.documents[document].title.as_str();
     let mut kept: BTreeMap<usize, BTreeMap<usize, &str>> = BTreeMap::new();
@@ -100,6 +111,22 @@ pub(super) fn context(
     }
 }
 
+/// Moves to the front, one after the other, what is near to the question and far from what stands there already.
+fn by_marginal_relevance(choices: &mut [Choice<'_>]) {
+    let mut nearest = vec![0.0_f32; choices.len()];
+    for place in 0..choices.len().min(MARGINAL_BLOCKS) {
+        let worth = |n: usize| RELEVANCE * choices[n].score - (1.0 - RELEVANCE) * nearest[n];
+        let best = (place..choices.len()).reduce(|best, n| if worth(n) > worth(best) { n } else { best });
+        let Some(best) = best else { return };
+        // The others stay in the order of their scores.
+        choices[place..=best].rotate_right(1);
+        nearest[place..=best].rotate_right(1);
+        for n in place + 1..choices.len() {
+            nearest[n] = nearest[n].max(choices[n].vector.cosine(choices[place].vector));
+        }
+    }
+}
+
 /// The blocks of a document that have a vector.
 fn encoded(prepared: &PreparedSet, document: usize) -> impl Iterator<Item = (&str, &PackedVector)> {
     let segments = &prepared.segments[document];
@@ -121,9 +148,9 @@ fn choices<'a>(
             let score = match by {
                 By::Random(_) | By::Lead => 0.0,
                 By::Bare => bare.get(place).map_or(0.0, |bare| query.cosine(bare)),
-                By::Titled => query.cosine(titled),
+                By::Titled | By::Marginal => query.cosine(titled),
             };
-            out.push(Choice { document: *document, place, text, score });
+            out.push(Choice { document: *document, place, text, score, vector: titled });
         }
     }
     out

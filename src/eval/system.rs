@@ -33,6 +33,8 @@ pub enum System {
     Xl3m,
     /// InfiniRetri over the best passages.
     InfiniRetri,
+    /// A digest: what the passages say, cluster by cluster.
+    Digest,
     /// Blocks in a random order.
     Random,
     /// Blocks from the beginning.
@@ -47,11 +49,13 @@ pub enum System {
     Sentence,
     /// Sentence vectors of "title: sentence": the simple strong baseline.
     TitleSentence,
+    /// The same by maximal marginal relevance.
+    Mmr,
 }
 
 impl System {
     /// Every system, the one under test first.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Fast,
         Self::Mini,
         Self::Language,
@@ -61,7 +65,9 @@ impl System {
         Self::AutoLanguage,
         Self::Xl3m,
         Self::InfiniRetri,
+        Self::Digest,
         Self::TitleSentence,
+        Self::Mmr,
         Self::Sentence,
         Self::PassageFused,
         Self::PassageDense,
@@ -77,7 +83,7 @@ impl System {
 
     /// Whether it chooses among sentences, each scored by itself.
     pub(super) fn takes_sentences(self) -> bool {
-        matches!(self, Self::Random | Self::Lead | Self::Sentence | Self::TitleSentence)
+        matches!(self, Self::Random | Self::Lead | Self::Sentence | Self::TitleSentence | Self::Mmr)
     }
 
     /// Whether a reader is needed.
@@ -132,6 +138,7 @@ impl System {
             Self::AutoLanguage => "auto-language",
             Self::Xl3m => "xl3m",
             Self::InfiniRetri => "infiniretri",
+            Self::Digest => "digest",
             Self::Random => "random",
             Self::Lead => "lead",
             Self::PassageBm25 => "passage-bm25",
@@ -139,6 +146,7 @@ impl System {
             Self::PassageFused => "passage-fused",
             Self::Sentence => "sentence",
             Self::TitleSentence => "title-sentence",
+            Self::Mmr => "mmr",
         }
     }
 }

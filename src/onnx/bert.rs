@@ -1,7 +1,7 @@
 //! The BERT encoder as an ONNX graph, written from its weights.
 //!
-//! Inputs `input_ids`, `attention_mask`, `token_type_ids`, each `[batch, sequence]` of int64; outputs as [`BertOutput`]
-//! says.
+//! Inputs `input_ids`, `token_type_ids` and, where sequences may be padded, `attention_mask`, each `[batch, sequence]` of
+//! int64; outputs as [`BertOutput`] says.
 
 use serde::Deserialize;
 
@@ -46,8 +46,18 @@ pub enum BertOutput {
     /// `last_hidden_state`, `[batch, sequence, hidden]`.
     States,
     /// `token_logits`, `[batch, sequence]`, and `passage_logit`, `[batch]`: the weights then hold a linear `token_head` and
-    /// a linear `passage_head`, the latter of the first token.
+    /// a linear `passage_head`, the latter of the first token. Sequences of a batch have one length: there is no mask, and
+    /// the attention's scale is a part of the query's weights, which saves two passes over every layer's attention.
     Logits,
+}
+
+impl BertOutput {
+    fn inputs(self) -> &'static [&'static str] {
+        match self {
+            Self::States => &["input_ids", "attention_mask", "token_type_ids"],
+            Self::Logits => &["input_ids", "token_type_ids"],
+        }
+    }
 }
 
 /// What masked positions get before the softmax.
@@ -95,15 +105,18 @@ struct Bert<'a> {
 
 impl Bert<'_> {
     fn write(&mut self) -> Result<()> {
-        for name in ["input_ids", "attention_mask", "token_type_ids"] {
+        for name in self.output.inputs() {
             self.graph.input(name, &["batch", "sequence"]);
         }
         let mut x = self.embeddings()?;
-        self.mask();
+        self.graph.floats("one", &[], &[1.0]);
+        if self.output == BertOutput::States {
+            self.mask();
+        }
         let (heads, hidden) = (self.shape.num_attention_heads as i64, self.shape.hidden_size as i64);
         self.graph.integers("split_heads", &[4], &[0, 0, heads, hidden / heads]);
         self.graph.integers("merge_heads", &[3], &[0, 0, hidden]);
-        self.graph.floats("attention_scale", &[], &[1.0 / ((hidden / heads) as f32).sqrt()]);
+        self.graph.floats("attention_scale", &[], &[self.attention_scale()]);
         self.graph.floats("half", &[], &[0.5]);
         self.graph.floats("sqrt_two", &[], &[std::f32::consts::SQRT_2]);
         for layer in 0..self.shape.num_hidden_layers {
@@ -118,6 +131,12 @@ impl Bert<'_> {
             }
             BertOutput::Logits => self.logits(&x),
         }
+    }
+
+    /// One over the root of a head's width.
+    fn attention_scale(&self) -> f32 {
+        let width = self.shape.hidden_size / self.shape.num_attention_heads.max(1);
+        1.0 / (width as f32).sqrt()
     }
 
     /// The two heads, in floats whatever the product is: they are as thin as a vector.
@@ -165,7 +184,6 @@ impl Bert<'_> {
     /// 0 for text, [`MASKED`] for padding, shaped to broadcast over heads and rows.
     fn mask(&mut self) {
         self.graph.node("Cast", &["attention_mask"], "kept", vec![int("to", 1)]);
-        self.graph.floats("one", &[], &[1.0]);
         self.graph.floats("masked", &[], &[MASKED]);
         self.graph.node("Sub", &["one", "kept"], "padding", vec![]);
         self.graph.node("Mul", &["padding", "masked"], "penalty", vec![]);
@@ -178,7 +196,11 @@ impl Bert<'_> {
         let name = |part: &str| format!("{o}.{part}");
         let mut heads = Vec::with_capacity(3);
         for (part, perm) in [("query", [0, 2, 1, 3]), ("key", [0, 2, 3, 1]), ("value", [0, 2, 1, 3])] {
-            let scale = if part == "query" { self.inverse_tau } else { 1.0 };
+            let scale = match (part, self.output) {
+                ("query", BertOutput::States) => self.inverse_tau,
+                ("query", BertOutput::Logits) => self.inverse_tau * self.attention_scale(),
+                _ => 1.0,
+            };
             let y = self.linear(x, &format!("{weights}.attention.self.{part}"), &name(part), scale)?;
             let split = self.graph.node("Reshape", &[&y, "split_heads"], &name(&format!("{part}.split")), vec![]);
             heads.push(self.graph.node(
@@ -190,8 +212,13 @@ impl Bert<'_> {
         }
         let g = &mut self.graph;
         let scores = g.node("MatMul", &[&heads[0], &heads[1]], &name("scores"), vec![]);
-        let scaled = g.node("Mul", &[&scores, "attention_scale"], &name("scaled"), vec![]);
-        let masked = g.node("Add", &[&scaled, "mask"], &name("masked"), vec![]);
+        let masked = match self.output {
+            BertOutput::States => {
+                let scaled = g.node("Mul", &[&scores, "attention_scale"], &name("scaled"), vec![]);
+                g.node("Add", &[&scaled, "mask"], &name("masked"), vec![])
+            }
+            BertOutput::Logits => scores,
+        };
         let attention = g.node("Softmax", &[&masked], &name("attention"), vec![int("axis", -1)]);
         let mixed = g.node("MatMul", &[&attention, &heads[2]], &name("mixed"), vec![]);
         let rows = g.node("Transpose", &[&mixed], &name("rows"), vec![ints("perm", &[0, 2, 1, 3])]);

@@ -91,7 +91,6 @@ impl ReaderMini {
         let tensor = |values: Vec<i64>| Tensor::from_array(([1, length], values)).map_err(failed);
         let inputs = ort::inputs![
             "input_ids" => tensor(sequence.ids.clone())?,
-            "attention_mask" => tensor(vec![1; length])?,
             "token_type_ids" => tensor(sequence.types())?,
         ];
         self.sessions.with(Priority::Query, |session| {

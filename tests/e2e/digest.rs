@@ -212,3 +212,32 @@ fn the_command_line_tells_clusters() {
         assert_eq!(support::fail(directory.path(), &flags).0, 2, "{wrong:?}");
     }
 }
+
+#[test]
+fn clusters_are_shown_and_drawn() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("reviews");
+    std::fs::create_dir(&folder).unwrap();
+    let own: Vec<Document> = reviews().into_iter().filter(|r| r.id.starts_with("r1-")).collect();
+    own.iter().for_each(|review| std::fs::write(folder.join(format!("{}.txt", review.id)), &review.text).unwrap());
+    let flags = ["cluster", "--clusters", "2", "--format", "json", "--plot", "map.svg", "reviews"];
+    let shown = support::json(directory.path(), &flags);
+    let places = shown["places"].as_array().unwrap();
+    assert_eq!((places.len(), shown["digest"]["passages"].as_u64()), (37, Some(37)));
+    assert!(places.iter().any(|p| p["told"] == true) && places.iter().any(|p| p["told"] == false), "{places:?}");
+    // What is alike lies together: the clusters' middles are further apart than their members from them.
+    let clusters = shown["clusters"].as_array().unwrap();
+    let middle = |cluster: u64| {
+        let own: Vec<f64> =
+            places.iter().filter(|p| p["cluster"] == cluster).map(|p| p["x"].as_f64().unwrap()).collect();
+        own.iter().sum::<f64>() / own.len() as f64
+    };
+    assert!((middle(0) - middle(1)).abs() > 0.3, "{places:?}");
+    let drawn = std::fs::read_to_string(directory.path().join("map.svg")).unwrap();
+    assert_eq!(drawn.matches("r=\"4\"").count(), 37);
+    assert!(drawn.contains(clusters[0]["keywords"][0].as_str().unwrap()));
+    let text = support::succeed(directory.path(), &["cluster", "--plot", "map.png", "reviews"]);
+    assert!(text.contains("37 passages") && text.contains(" %"), "{text}");
+    assert!(std::fs::read(directory.path().join("map.png")).unwrap().starts_with(b"\x89PNG"));
+    assert_eq!(support::fail(directory.path(), &["cluster", "--plot", "map.gif", "reviews"]).0, 2);
+}

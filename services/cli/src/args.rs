@@ -1,5 +1,6 @@
 //! What can be asked on the command line.
 
+mod cluster;
 mod compress;
 mod eval;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use cluster::ClusterArgs;
 pub(crate) use compress::{CompressArgs, Mode, Order, Ranker, ReadWith, Render};
 pub(crate) use eval::{
     CalibrateCommand, CascadeArgs, EvalArgs, HeadsArgs, LabelledArgs, LeftOutArgs, LessonsArgs, TemperatureArgs,
@@ -108,6 +110,8 @@ pub(crate) enum Command {
     Ingest(IngestArgs),
     /// Answer a question with excerpts under a token budget
     Compress(CompressArgs),
+    /// Show the clusters that passages fall into, and where they lie
+    Cluster(ClusterArgs),
     /// Find the best segments for a question
     Retrieve(RetrieveArgs),
     /// Show more text around an excerpt

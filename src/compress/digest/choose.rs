@@ -2,7 +2,7 @@
 //!
 //! Greedy facility location (Nemhauser, Wolsey and Fisher 1978: at least 63 % of the best cover): the next sentence is the
 //! one that brings the passages nearest to some sentence that is told. It begins in the medoid, the passage that is most
-//! like all others.
+//! like all others. Weighing gains by the sentences' lengths changed nothing (docs/evaluation.md).
 
 use std::collections::{HashMap, HashSet};
 
@@ -124,7 +124,7 @@ fn cover(
     limit: usize,
 ) -> Vec<(usize, f32)> {
     let step = cluster.targets.len().div_ceil(MAX_TARGETS).max(1);
-    let targets: Vec<&PackedVector> = cluster.targets.iter().step_by(step).collect();
+    let targets: Vec<&PackedVector> = cluster.targets.iter().step_by(step).map(|(_, vector)| vector).collect();
     let about = |sentence: &PackedVector| question.map_or(1.0, |q| q.cosine(sentence).max(LEAST_OF_QUESTION));
     let near: Vec<(f32, Vec<f32>)> =
         sentences.iter().map(|s| (about(s), targets.iter().map(|t| s.cosine(t).max(0.0)).collect())).collect();
@@ -140,9 +140,8 @@ fn cover(
         let first = chosen.is_empty() && !medoid.is_empty();
         let among = open.iter().enumerate().filter(|(_, n)| !first || medoid.contains(n));
         // Of equal ones the first.
-        let best = among.map(|(place, n)| (place, gain(*n))).fold(None, |best: Option<(usize, f32)>, (place, gain)| {
-            if best.is_none_or(|(_, most)| gain > most) { Some((place, gain)) } else { best }
-        });
+        let gains = among.map(|(place, n)| (place, gain(*n)));
+        let best = gains.reduce(|best, other| if other.1 > best.1 { other } else { best });
         let Some((place, gain)) = best else { break };
         let n = open.remove(place);
         for (covered, near) in covered.iter_mut().zip(&near[n].1) {

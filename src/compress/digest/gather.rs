@@ -21,7 +21,7 @@ const MANY: usize = 10;
 const LOOK: usize = 4096;
 
 /// Where the passages come from.
-pub(super) enum Origin<'a> {
+pub(crate) enum Origin<'a> {
     /// A retrieval.
     Found(Vec<Candidate>),
     /// All that the filter lets through.
@@ -51,8 +51,8 @@ pub(super) struct Group {
     /// The nearest to the centroid first: the medoid, which has the highest mean cosine to all.
     pub(super) members: Vec<Member>,
     pub(super) outliers: bool,
-    /// Vectors of members that stand for all of them.
-    pub(super) targets: Vec<PackedVector>,
+    /// Members that stand for all of them, with their vectors.
+    pub(super) targets: Vec<(SegmentId, PackedVector)>,
 }
 
 impl Group {
@@ -110,7 +110,7 @@ impl Clustered {
             let cluster = &mut clusters[cluster];
             cluster.members.push(Member { id: row.segment, cosine });
             if n.is_multiple_of(step) || cluster.targets.is_empty() {
-                cluster.targets.push(PackedVector { scale: row.scale, values: row.values.to_vec() });
+                cluster.targets.push((row.segment, PackedVector { scale: row.scale, values: row.values.to_vec() }));
             }
             n += 1;
             Ok(())

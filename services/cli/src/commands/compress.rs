@@ -63,6 +63,7 @@ pub(super) fn request(args: &CompressArgs, query: String) -> CompressRequest {
             clusters: args.clusters,
             facts: args.facts.clone(),
             passages: args.digest_passages,
+            map: false,
         }),
         mode: match args.mode {
             _ if args.digest => v1::Mode::Digest,

@@ -1,7 +1,7 @@
 //! Digests, as `tamis compress --digest` and `tamis cluster` show them.
 
 use serde_json::{Map, Value, json};
-use tamis_proto::v1::{Cluster, Digest, Fact};
+use tamis_proto::v1::{Cluster, Digest, Fact, MapPlace};
 
 use super::compress::rounded;
 
@@ -13,6 +13,12 @@ pub(super) fn cluster(cluster: &Cluster) -> Value {
         "cohesion": rounded(f64::from(cluster.cohesion), 1e4), "outliers": cluster.outliers,
         "excerpts": (first..first + cluster.excerpts).collect::<Vec<_>>(), "facts": facts(&cluster.facts),
     })
+}
+
+/// A passage on the map.
+pub(super) fn place(place: &MapPlace) -> Value {
+    let [x, y] = [place.x, place.y].map(|at| rounded(f64::from(at), 1e4));
+    json!({"x": x, "y": y, "cluster": place.cluster, "told": place.told})
 }
 
 /// What the digest is of.

@@ -2,6 +2,7 @@
 
 mod batch;
 mod calibrate;
+mod cluster;
 mod collections;
 mod compress;
 mod digest;
@@ -39,6 +40,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         Command::Compress(args) if args.queries_jsonl.is_some() => batch::run(&global, args).await,
         Command::Compress(args) if args.stream.is_some() => stream::run(&global, args).await,
         Command::Compress(args) => compress::run(&global, args).await,
+        Command::Cluster(args) => cluster::run(&global, args).await,
         Command::Retrieve(args) => retrieve::run(&global, args).await,
         Command::Expand(args) => expand::run(&global, args).await,
         Command::Calibrate(command) => tokio::task::block_in_place(|| calibrate::run(&global, &command)),

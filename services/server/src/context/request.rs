@@ -86,6 +86,7 @@ pub(super) fn digest(app: &App, call: &Call, request: v1::CompressRequest) -> Re
         clusters: asked.clusters.map(|n| n as usize),
         facts: asked.facts,
         passages: asked.passages.map(|n| n as usize),
+        map: asked.map,
     })
 }
 

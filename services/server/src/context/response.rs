@@ -1,6 +1,6 @@
 //! What is answered, to the wire.
 
-use tamis::compress::{self, Cluster, Fact, Facts, Numbers, Stats, WasBlockRead};
+use tamis::compress::{self, Cluster, Fact, Facts, Numbers, Place, Stats, WasBlockRead};
 use tamis::fit::{Budget, Context, Source};
 use tamis::rank::{End, WasRead, Who};
 use tamis::span::Span;
@@ -37,6 +37,7 @@ pub(super) fn digested(
         clusters: digest.clusters.into_iter().map(cluster).collect(),
         facts: facts(digest.facts),
         untold: saturated(untold),
+        places: digest.places.iter().map(place).collect(),
     };
     v1::CompressResponse { digest: Some(told_of), ..told(digest.context, digest.stats, asked, waited, fingerprint) }
 }
@@ -72,6 +73,10 @@ fn cluster(cluster: Cluster) -> v1::Cluster {
         excerpts: saturated(cluster.excerpts.len()),
         facts: facts(cluster.facts),
     }
+}
+
+fn place(place: &Place) -> v1::MapPlace {
+    v1::MapPlace { x: place.x, y: place.y, cluster: saturated(place.cluster), told: place.told }
 }
 
 fn facts(facts: Facts) -> Vec<v1::Fact> {
