@@ -69,8 +69,8 @@ pub(super) struct Clustered {
 
 impl Clustered {
     /// Finds the clusters. Up to [`MAX_WHOLE_ROWS`] passages are looked at as often as k-means likes and in the order of
-    /// their documents' ids, so that the order in which they were stored does not count; of more, a sample gives the
-    /// first centroids and all of them, in batches, the last ones: what memory holds does not grow with vectors.
+    /// their documents' ids, so that the order in which they were stored does not count. Of more, a sample gives the
+    /// first centroids and all of them, in batches, the last ones: what is held of each is its id and its cosine.
     pub(super) fn of(origin: &Origin<'_>, view: &dyn View, number: Number, deadline: &Deadline) -> Result<Self> {
         let mut count = 0_usize;
         origin.each(&mut |_| {
