@@ -30,7 +30,7 @@ pub use answer::{Answer, Explained, Stats, WasBlockRead};
 pub(crate) use answer::{READ, READ_MINI, Ranked, ReadingStage, Shape, WhoReads, answer, ranked, retrieve};
 pub(crate) use candidates::kept_by;
 pub use digest::{Cluster, DIGEST_PASSAGES, Digest, DigestRequest, Fact, Facts, MAX_FACTS, MAX_PLACES, Numbers, Place};
-pub(crate) use digest::{How, Origin, tell};
+pub(crate) use digest::{How, Origin, passages_told, tell};
 pub use long::{LongRequest, LongText, Progress};
 pub(crate) use must_keep::MustKeep;
 pub use must_keep::{MAX_TERM_BYTES, MAX_TERMS};

@@ -2,11 +2,18 @@
 //! "BERTopic: Neural topic modeling with a class-based TF-IDF procedure", arXiv 2203.05794, section 3.3):
 //! `tf(t, c) * ln(1 + A / tf(t))`, with the mean number of terms of a cluster, `A`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use isolang::Language as Iso;
 
 use crate::index::terms::{self, Language};
+
+/// By language, ISO 639-1, the words that it has in every sentence: looked up for every word of a passage.
+static STOP_WORDS: LazyLock<HashMap<&str, HashSet<&str>>> = LazyLock::new(|| {
+    let of = |code: &&'static str| Some((*code, stop_words::lookup(code)?.iter().copied().collect()));
+    stop_words::available_languages().iter().filter_map(of).collect()
+});
 
 /// Shorter words name nothing, in scripts that write letters.
 const MIN_LETTERS: usize = 3;
@@ -37,7 +44,7 @@ pub(crate) fn content_words(text: &str, take: &mut dyn FnMut(String, String)) {
     let stop = stop_words(text);
     terms::stemmed(Language::of(text), text, &mut |word, stem| {
         let lower = word.to_lowercase();
-        if names_something(&lower) && !stop.is_some_and(|stop| stop.contains(&lower.as_str())) {
+        if names_something(&lower) && !stop.is_some_and(|stop| stop.contains(lower.as_str())) {
             take(lower, stem);
         }
     });
@@ -50,10 +57,10 @@ fn names_something(word: &str) -> bool {
 }
 
 /// Words that name nothing in the language of a text; `None` where it is not known or has no list.
-fn stop_words(text: &str) -> Option<&'static [&'static str]> {
+fn stop_words(text: &str) -> Option<&'static HashSet<&'static str>> {
     let code = terms::certain_language(text).unwrap_or("eng");
     let code = if code == "cmn" { "zh" } else { Iso::from_639_3(code)?.to_639_1()? };
-    stop_words::lookup(code)
+    STOP_WORDS.get(code)
 }
 
 /// At most so many keywords of every cluster, best first, each as it is most often written.

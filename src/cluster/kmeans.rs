@@ -9,7 +9,7 @@
 
 use linfa::DatasetBase;
 use linfa::prelude::{Fit, FitWith, ParamGuard};
-use linfa_clustering::{IncrKMeansError, KMeans, KMeansInit, KMeansParams, KMeansParamsError};
+use linfa_clustering::{IncrKMeansError, KMeans, KMeansInit, KMeansParams};
 use linfa_nn::distance::Distance;
 use ndarray::{Array1, Array2, ArrayView, Axis, Dimension};
 use rand_xoshiro::Xoshiro256Plus;
@@ -101,7 +101,7 @@ fn params(clusters: usize) -> KMeansParams<f32, Xoshiro256Plus, CosineDistance> 
         .tolerance(TOLERANCE)
 }
 
-fn wrong(e: &KMeansParamsError) -> Error {
+fn wrong(e: &dyn std::fmt::Display) -> Error {
     Error::invalid("clusters", e.to_string())
 }
 
@@ -117,7 +117,7 @@ pub fn learn(rows: &Array2<f32>, clusters: usize, deadline: &Deadline) -> Result
     let mean = rows.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(rows.ncols()));
     let beyond = rows - &mean;
     let params = params(clusters.min(rows.nrows())).check().map_err(|e| wrong(&e))?;
-    let model = params.fit(&DatasetBase::from(beyond)).map_err(|e| Error::invalid("clusters", e.to_string()))?;
+    let model = params.fit(&DatasetBase::from(beyond)).map_err(|e| wrong(&e))?;
     Ok(Centroids { directions: model.centroids().clone(), mean })
 }
 
@@ -139,10 +139,10 @@ pub fn learn_in_batches(
     let mut learn_batch = |batch: &mut Vec<f32>| -> Result<()> {
         deadline.check("cluster")?;
         let rows = Array2::from_shape_vec((batch.len() / dimension, dimension), std::mem::take(batch))
-            .map_err(|e| Error::invalid("clusters", e.to_string()))?;
+            .map_err(|e| wrong(&e))?;
         model = match params.fit_with(model.take(), &DatasetBase::from(rows)) {
             Ok(model) | Err(IncrKMeansError::NotConverged(model)) => Some(model),
-            Err(e) => return Err(Error::invalid("clusters", e.to_string())),
+            Err(e) => return Err(wrong(&e)),
         };
         Ok(())
     };

@@ -106,9 +106,8 @@ impl Compressor {
         };
         let origin = match &question {
             Some(question) => {
-                // Whoever names a part wants to hear all of that part.
                 let whole = matches!(&request.corpus, Corpus::Collection { filter: Filter::All, .. });
-                let limit = request.passages.unwrap_or(if whole { DIGEST_PASSAGES } else { MAX_SEGMENTS });
+                let limit = request.passages.unwrap_or_else(|| passages_told(whole));
                 Origin::Found(stats.time("retrieve", || retrieve(view, &filter, question, limit, deadline))?)
             }
             None => Origin::All { view, filter: &filter },
@@ -123,6 +122,11 @@ impl Compressor {
         };
         tell(view, &origin, question.as_ref(), &how, stats, deadline)
     }
+}
+
+/// How many passages a question's digest is of, where nothing is said: whoever names a part wants to hear all of it.
+pub(crate) fn passages_told(whole_collection: bool) -> usize {
+    if whole_collection { DIGEST_PASSAGES } else { MAX_SEGMENTS }
 }
 
 /// How a digest is told.

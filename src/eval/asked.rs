@@ -109,7 +109,7 @@ impl Asked<'_> {
     /// A digest of what the question is asked of, or of the best passages where that is everything.
     fn digest(&self, budget: u32, deadline: &Deadline) -> Result<Made> {
         let filter = self.prepared.filter(self.labelled.candidates.as_deref());
-        let limit = if filter == Filter::All { compress::DIGEST_PASSAGES } else { compress::MAX_SEGMENTS };
+        let limit = compress::passages_told(filter == Filter::All);
         let view: &dyn View = &self.prepared.index;
         let origin = Origin::Found(compress::retrieve(view, &filter, self.question, limit, deadline)?);
         let budget = Budget::new(budget, self.plan.tokenizer.clone())?;

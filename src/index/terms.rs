@@ -28,9 +28,8 @@ const MAX_TERM_BYTES: usize = 64;
 /// ```
 #[must_use]
 pub fn of(language: Language, text: &str) -> Vec<String> {
-    let stems = Stems::new(language);
     let mut out = Vec::new();
-    words(text, &mut |word| keep(&mut out, stems.of(word)));
+    stemmed(language, text, &mut |_, stem| out.push(stem));
     out
 }
 
@@ -39,7 +38,7 @@ pub(crate) fn stemmed(language: Language, text: &str, take: &mut dyn FnMut(&str,
     let stems = Stems::new(language);
     words(text, &mut |word| {
         let stem = stems.of(word);
-        if !stem.is_empty() && stem.len() <= MAX_TERM_BYTES {
+        if is_term(&stem) {
             take(word, stem);
         }
     });
@@ -68,8 +67,12 @@ pub fn indexed(text: &str) -> Vec<String> {
     out
 }
 
+fn is_term(stem: &str) -> bool {
+    !stem.is_empty() && stem.len() <= MAX_TERM_BYTES
+}
+
 fn keep(out: &mut Vec<String>, term: String) {
-    if !term.is_empty() && term.len() <= MAX_TERM_BYTES {
+    if is_term(&term) {
         out.push(term);
     }
 }

@@ -7,6 +7,7 @@ use ndarray::Array2;
 use super::gather::Clustered;
 use crate::cluster::map;
 use crate::document::Revision;
+use crate::encode::PackedVector;
 use crate::error::Result;
 use crate::fit::Context;
 use crate::index::{Row, SegmentId, View};
@@ -30,21 +31,17 @@ pub struct Place {
 
 /// Places of so many passages as a map has room for; all that are told of are among them where they stand for others.
 pub(super) fn places(clustered: &Clustered, view: &dyn View, context: &Context) -> Result<Vec<Place>> {
-    let all: Vec<(usize, SegmentId, Vec<f32>)> = clustered
-        .clusters
-        .iter()
-        .enumerate()
-        .flat_map(|(n, group)| group.targets.iter().map(move |(id, v)| (n, *id, Row::of(*id, v).unpacked())))
-        .collect();
-    let step = all.len().div_ceil(MAX_PLACES).max(1);
+    let targets =
+        clustered.clusters.iter().enumerate().flat_map(|(n, group)| group.targets.iter().map(move |t| (n, t)));
+    let step = targets.clone().count().div_ceil(MAX_PLACES).max(1);
+    let shown: Vec<(usize, &(SegmentId, PackedVector))> = targets.step_by(step).collect();
     let mut told: HashMap<Revision, Vec<Span>> = HashMap::new();
     context.excerpts.iter().for_each(|e| told.entry(e.source.revision).or_default().push(e.span));
-    let shown: Vec<&(usize, SegmentId, Vec<f32>)> = all.iter().step_by(step).collect();
-    let dimension = shown.first().map_or(0, |(_, _, row)| row.len());
-    let flat: Vec<f32> = shown.iter().flat_map(|(_, _, row)| row.iter().copied()).collect();
+    let flat: Vec<f32> = shown.iter().flat_map(|(_, (id, vector))| Row::of(*id, vector).unpacked()).collect();
+    let dimension = flat.len().checked_div(shown.len()).unwrap_or(0);
     let rows = Array2::from_shape_vec((shown.len(), dimension), flat).unwrap_or_default();
     let mut out = Vec::with_capacity(shown.len());
-    for ((cluster, id, _), [x, y]) in shown.into_iter().zip(map(&rows)) {
+    for ((cluster, (id, _)), [x, y]) in shown.into_iter().zip(map(&rows)) {
         let is_told = match told.get(&id.revision) {
             Some(spans) => {
                 let segments = view.segments(&[*id])?;
@@ -52,7 +49,7 @@ pub(super) fn places(clustered: &Clustered, view: &dyn View, context: &Context) 
             }
             None => false,
         };
-        out.push(Place { x, y, cluster: *cluster, told: is_told });
+        out.push(Place { x, y, cluster, told: is_told });
     }
     Ok(out)
 }
