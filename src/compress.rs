@@ -25,11 +25,14 @@ use crate::ingest;
 use crate::rank::{Candidate, Model, Question, ReadingPolicy, Who, Xl3m};
 use crate::read::InfiniRetriSettings;
 use crate::span::Span;
+use crate::summarize::Summarizer;
 
 pub use answer::{Answer, Explained, Stats, WasBlockRead};
 pub(crate) use answer::{READ, READ_MINI, Ranked, ReadingStage, Shape, WhoReads, answer, ranked, retrieve};
 pub(crate) use candidates::kept_by;
-pub use digest::{Cluster, DIGEST_PASSAGES, Digest, DigestRequest, Fact, Facts, MAX_FACTS, MAX_PLACES, Numbers, Place};
+pub use digest::{
+    Cluster, DIGEST_PASSAGES, Digest, DigestRequest, Fact, Facts, MAX_FACTS, MAX_PLACES, Numbers, Place, Summary,
+};
 pub(crate) use digest::{How, Origin, passages_told, tell};
 pub use long::{LongRequest, LongText, Progress};
 pub(crate) use must_keep::MustKeep;
@@ -127,6 +130,7 @@ pub struct Compressor {
     model: Model,
     policy: ReadingPolicy,
     readers: Readers,
+    summarizer: Option<Arc<dyn Summarizer>>,
 }
 
 impl Compressor {
@@ -134,13 +138,19 @@ impl Compressor {
     #[must_use]
     pub fn new(encoder: Arc<dyn Encoder>, index: Arc<dyn Index>) -> Self {
         let (model, policy, readers) = (Model::shipped(), ReadingPolicy::shipped(), Readers::default());
-        Self { encoder, index, model, policy, readers }
+        Self { encoder, index, model, policy, readers, summarizer: None }
     }
 
     /// The same, with readers for the modes that read.
     #[must_use]
     pub fn with_readers(self, readers: Readers) -> Self {
         Self { readers, ..self }
+    }
+
+    /// The same, with a language model for digests that ask for summaries.
+    #[must_use]
+    pub fn with_summarizer(self, summarizer: Option<Arc<dyn Summarizer>>) -> Self {
+        Self { summarizer, ..self }
     }
 
     /// The same, reading as much as this policy says.

@@ -118,6 +118,9 @@ pub enum Error {
     /// The same of a reader's graph, or its tokenizer refused a text.
     #[error("reader: {0}")]
     Reader(String),
+    /// The language model that summarises does not answer, or not what was asked.
+    #[error("summarizer: {0}")]
+    Summarizer(String),
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {

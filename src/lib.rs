@@ -21,6 +21,7 @@
 //! | [`rank`] | two ranked lists fused, then every block scored |
 //! | [`cluster`] | passages that are alike, for digests |
 //! | [`tokenize`] | counting as the target model counts |
+//! | [`summarize`] | a cluster in a language model's words, where a digest asks for that |
 //! | [`fit`] | the best blocks under the budget, rendered with citations |
 //! | [`compress`] | **the second verb**: encode, retrieve, rank, fit; or a digest of many passages |
 //! | [`eval`] | what contexts keep of labelled questions, beside what simpler systems keep |
@@ -49,4 +50,5 @@ pub mod read;
 pub mod runtime;
 pub mod span;
 pub mod split;
+pub mod summarize;
 pub mod tokenize;

@@ -257,7 +257,10 @@ fn in_sections(built: &Built) -> Vec<Section> {
         let mut best: Vec<usize> = (0..pieces.len()).collect();
         best.sort_by(|a, b| pieces[*b].by_score(&pieces[*a]));
         let title = format!("{} of {} passages: <fit>", pieces.len(), built.pieces.len());
-        Section { title, facts: vec!["rating: mean 4.2".into()], share: (pieces.len() as f64).sqrt(), pieces, best }
+        let (facts, share) = (vec!["rating: mean 4.2".into()], (pieces.len() as f64).sqrt());
+        // Every other one with a summary.
+        let summary = source.is_multiple_of(2).then(|| format!("(summary by m) {title} is what they say."));
+        Section { title, facts, summary, share, pieces, best }
     };
     (0..built.sources.len()).map(section).collect()
 }
@@ -353,6 +356,7 @@ fn rendered_sections() {
     let section = |title: &str, pieces: &[Piece]| Section {
         title: title.into(),
         facts: vec!["rating: mean 4.2".into()],
+        summary: title.starts_with('3').then(|| "(summary by m) Flour & butter are sifted.".into()),
         share: 1.0,
         best: (0..pieces.len()).collect(),
         pieces: pieces.to_vec(),

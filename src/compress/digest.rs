@@ -1,21 +1,25 @@
 //! The digest of many passages: what they say, cluster by cluster, with how often it is said (CRAG, arXiv 2406.00029).
 //!
 //! Read [`Compressor::digest`] top to bottom: gather the passages, put them into clusters, count their facts, choose the
-//! sentences that cover a cluster best, fit them under the budget. No language model is asked: every sentence is a slice
-//! of a stored document, and every number was counted over all passages.
+//! sentences that cover a cluster best, fit them under the budget. Every sentence is a slice of a stored document, and
+//! every number was counted over all passages. Where it is asked for, a language model's summary stands above the
+//! sentences of a cluster: the one text that is no slice, said to be none, and checked for numbers and names of its own.
 
 mod choose;
 mod facts;
 mod gather;
 mod places;
+mod summaries;
 
 use std::ops::Range;
 
 use self::choose::Told;
 pub use self::facts::{Fact, Facts, MAX_FACTS, Numbers};
-use self::gather::Clustered;
 pub(crate) use self::gather::Origin;
+use self::gather::{Clustered, Group};
 pub use self::places::{MAX_PLACES, Place};
+use self::summaries::Summaries;
+pub use self::summaries::Summary;
 use super::{Compressor, Corpus, MAX_SEGMENTS, Stats, check, retrieve};
 use crate::cluster::{Number, keywords};
 use crate::deadline::Deadline;
@@ -23,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::fit::{Budget, Context, Fitted, Format, Section, fit_sections};
 use crate::index::{Filter, View};
 use crate::rank::Question;
+use crate::summarize::{Cost, Method, Summarizer};
 
 /// Passages of a whole collection that a question's digest is of, where the request says nothing.
 pub const DIGEST_PASSAGES: usize = 200;
@@ -49,6 +54,8 @@ pub struct DigestRequest {
     pub passages: Option<usize>,
     /// Where passages lie is told as well, of at most [`MAX_PLACES`].
     pub map: bool,
+    /// A language model summarises every cluster, above its sentences.
+    pub summary: Option<Method>,
 }
 
 /// A digest.
@@ -66,7 +73,11 @@ pub struct Digest {
     pub documents: u64,
     /// Where passages lie; empty unless it was asked for.
     pub places: Vec<Place>,
-    /// What it took: `encode`, `retrieve`, `cluster`, `choose`, `fit`.
+    /// What of it could not be done as it was asked for.
+    pub warnings: Vec<String>,
+    /// What its summaries cost.
+    pub cost: Cost,
+    /// What it took: `encode`, `retrieve`, `cluster`, `choose`, `summarize`, `fit`.
     pub stats: Stats,
 }
 
@@ -87,6 +98,8 @@ pub struct Cluster {
     pub excerpts: Range<usize>,
     /// Facts of its passages.
     pub facts: Facts,
+    /// What a language model says of it, where that was asked for and could be had.
+    pub summary: Option<Summary>,
 }
 
 impl Compressor {
@@ -94,9 +107,13 @@ impl Compressor {
     ///
     /// # Errors
     /// As for [`Self::compress`]; [`Error::InvalidArgument`] and [`Error::LimitExceeded`] for `clusters`, `facts` and
-    /// `passages`.
+    /// `passages`, and for `summary` where nobody summarises. A summary that can't be had is a warning.
     pub fn digest(&self, request: &DigestRequest, deadline: &Deadline) -> Result<Digest> {
         let number = check_request(request)?;
+        let summaries = match request.summary {
+            Some(method) => Some((self.summarizer.as_deref().ok_or_else(summaries::nobody)?, method)),
+            None => None,
+        };
         let mut stats = Stats::default();
         let (view, filter) = stats.time("encode", || self.open(&request.corpus, deadline))?;
         let view = view.as_ref();
@@ -119,6 +136,7 @@ impl Compressor {
             budget: &request.budget,
             format: request.format,
             map: request.map,
+            summaries,
         };
         tell(view, &origin, question.as_ref(), &how, stats, deadline)
     }
@@ -138,6 +156,8 @@ pub(crate) struct How<'a> {
     pub(crate) budget: &'a Budget,
     pub(crate) format: Format,
     pub(crate) map: bool,
+    /// Who summarises, and how.
+    pub(crate) summaries: Option<(&'a dyn Summarizer, Method)>,
 }
 
 /// Clusters, counts, chooses and fits.
@@ -157,14 +177,22 @@ pub(crate) fn tell(
         choose::choose(&clustered, view, vector.as_ref(), how.inline, how.budget.max_tokens.0, deadline)
     })?;
     let named = keywords(&told.keywords, KEYWORDS);
+    let Summaries { by_cluster: mut summaries, warnings, cost } = match how.summaries {
+        Some(who) => {
+            stats.time("summarize", || summaries::of(&clustered, &told, who, question, how.budget, deadline))?
+        }
+        None => Summaries::none(clustered.clusters.len()),
+    };
     let Fitted { context, excerpts } = stats.time("fit", || {
-        let sections = sections(&clustered, &told, &named, &by_cluster);
+        let sections = sections(&clustered, &told, &named, &by_cluster, &summaries);
         fit_sections(&above(&clustered, &all), &told.sources, &sections, how.budget, how.format, deadline)
     })?;
     let places = if how.map { places::places(&clustered, view, &context)? } else { Vec::new() };
     let whole = clustered.passages().max(1) as f64;
-    let parts = clustered.clusters.iter().zip(named).zip(excerpts).zip(by_cluster);
-    let clusters = parts.map(|(((cluster, keywords), excerpts), facts)| Cluster {
+    // A cluster that has no room is not told of, in no words.
+    summaries.iter_mut().zip(&excerpts).filter(|(_, told)| told.is_empty()).for_each(|(summary, _)| *summary = None);
+    let parts = clustered.clusters.iter().zip(named).zip(excerpts).zip(by_cluster).zip(summaries);
+    let clusters = parts.map(|((((cluster, keywords), excerpts), facts), summary)| Cluster {
         passages: cluster.members.len() as u64,
         share: cluster.members.len() as f64 / whole,
         keywords,
@@ -172,6 +200,7 @@ pub(crate) fn tell(
         outliers: cluster.outliers,
         excerpts,
         facts,
+        summary,
     });
     Ok(Digest {
         clusters: clusters.collect(),
@@ -179,6 +208,8 @@ pub(crate) fn tell(
         documents: clustered.documents() as u64,
         facts: all,
         places,
+        warnings,
+        cost,
         context,
         stats,
     })
@@ -216,7 +247,18 @@ fn counted(n: usize, of: &str) -> String {
     if n == 1 { format!("1 {of}") } else { format!("{n} {of}s") }
 }
 
-fn sections(clustered: &Clustered, told: &Told, keywords: &[Vec<String>], facts: &[Facts]) -> Vec<Section> {
+/// A cluster's part of the budget, in relation to the others'.
+fn share(cluster: &Group) -> f64 {
+    (cluster.members.len() as f64).sqrt()
+}
+
+fn sections(
+    clustered: &Clustered,
+    told: &Told,
+    keywords: &[Vec<String>],
+    facts: &[Facts],
+    summaries: &[Option<Summary>],
+) -> Vec<Section> {
     let all = clustered.passages();
     let section = |n: usize| {
         let cluster = &clustered.clusters[n];
@@ -228,7 +270,9 @@ fn sections(clustered: &Clustered, told: &Told, keywords: &[Vec<String>], facts:
             title.push_str(&keywords[n].join(", "));
         }
         let (pieces, best) = told.pieces[n].clone();
-        Section { title, facts: facts[n].short().into_iter().collect(), share: (size as f64).sqrt(), pieces, best }
+        let facts = facts[n].short().into_iter().collect();
+        let summary = summaries[n].as_ref().map(Summary::line);
+        Section { title, facts, summary, share: share(cluster), pieces, best }
     };
     (0..clustered.clusters.len()).map(section).collect()
 }

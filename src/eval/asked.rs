@@ -114,7 +114,15 @@ impl Asked<'_> {
         let origin = Origin::Found(compress::retrieve(view, &filter, self.question, limit, deadline)?);
         let budget = Budget::new(budget, self.plan.tokenizer.clone())?;
         let number = Number::ForBudget(budget.max_tokens.0);
-        let how = How { number, facts: &[], inline: false, budget: &budget, format: Format::Plain, map: false };
+        let how = How {
+            number,
+            facts: &[],
+            inline: false,
+            budget: &budget,
+            format: Format::Plain,
+            map: false,
+            summaries: None,
+        };
         match compress::tell(view, &origin, Some(self.question), &how, Stats::default(), deadline) {
             Ok(digest) => Ok(Made { text: digest.context.text, stages_ms: digest.stats.stages_ms, ..Made::default() }),
             Err(Error::BudgetInfeasible { .. }) => Ok(Made::default()),

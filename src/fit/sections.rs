@@ -22,6 +22,8 @@ pub struct Section {
     pub title: String,
     /// More lines above it.
     pub facts: Vec<String>,
+    /// What is said of it in other words than its pieces', on one line above them.
+    pub summary: Option<String>,
     /// Its part of the budget, in relation to the other sections.
     pub share: f64,
     /// In the order of documents and spans.
@@ -243,6 +245,12 @@ impl Fill<'_> {
             Format::Xml => format!("<cluster title=\"{}\">\n", escaped(&title)),
         };
         section.facts.iter().for_each(|fact| out.push_str(&self.line(fact)));
+        if let Some(summary) = section.summary.as_deref().map(one_line) {
+            match self.format {
+                Format::Plain | Format::Markdown => out.push_str(&format!("{summary}\n")),
+                Format::Xml => out.push_str(&format!("<summary>{}</summary>\n", escaped(&summary))),
+            }
+        }
         out
     }
 

@@ -78,6 +78,13 @@ impl Limits {
 /// never join text across a line break or count words keep to that.
 pub type Measure<'a> = &'a dyn Fn(&str) -> usize;
 
+/// The sentences of one paragraph.
+pub(crate) fn sentences(paragraph: &str) -> Vec<Span> {
+    let mut out = Vec::new();
+    sentence::sentences(paragraph, Span::new(0, paragraph.len()), &mut out);
+    out
+}
+
 /// Splits a text into segments of blocks.
 ///
 /// The blocks tile the text up to whitespace: they are in order, disjoint, not empty, on character

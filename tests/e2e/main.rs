@@ -12,4 +12,5 @@ mod reading;
 mod server;
 mod split;
 mod stream;
+mod summaries;
 mod support;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cluster::ClusterArgs;
-pub(crate) use compress::{CompressArgs, Mode, Order, Ranker, ReadWith, Render};
+pub(crate) use compress::{CompressArgs, Mode, Order, Ranker, ReadWith, Render, Summary};
 pub(crate) use eval::{
     CalibrateCommand, CascadeArgs, EvalArgs, HeadsArgs, LabelledArgs, LeftOutArgs, LessonsArgs, TemperatureArgs,
 };
@@ -56,6 +56,20 @@ pub(crate) struct Global {
     pub(crate) encoder: EncoderFlags,
     #[command(flatten)]
     pub(crate) reader: ReaderFlags,
+    #[command(flatten)]
+    pub(crate) summarizer: SummarizerFlags,
+}
+
+/// Who summarises, for services in this process.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Summarizer")]
+pub(crate) struct SummarizerFlags {
+    /// An endpoint that speaks OpenAI's chat completions, for digests with --summary
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) summarizer_url: Option<String>,
+    /// The model's name there
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) summarizer_model: Option<String>,
 }
 
 /// The readers, for services in this process.

@@ -138,6 +138,12 @@ pub(crate) fn configuration(global: &Global) -> Result<Config> {
     if let Some(mib) = global.reader.reader_states_disk_mib {
         config.reader_states_disk_mib = mib;
     }
+    if let Some(url) = &global.summarizer.summarizer_url {
+        config.summarizer_url = Some(url.clone());
+    }
+    if let Some(model) = &global.summarizer.summarizer_model {
+        config.summarizer_model.clone_from(model);
+    }
     config.encoder().map_err(|e| Failure::Usage(e.to_string()))?;
     Ok(config)
 }

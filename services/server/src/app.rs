@@ -14,10 +14,12 @@ use tamis::ingest::Ingestor;
 use tamis::models::{Cache, Progress, Silent};
 use tamis::rank::ReadingPolicy;
 use tamis::read::{CachedReader, LanguageReader, LazyReader, Reader, ReaderMini};
+use tamis::summarize::{CachedSummarizer, Summarizer};
 use tamis::tokenize::{self, TokenCounter};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, or_cores};
+use crate::config::{Config, MIB, or_cores};
+use crate::summarizer::Endpoint;
 use crate::work::Work;
 
 /// Documents that may wait for an ingest thread.
@@ -76,7 +78,10 @@ impl App {
         let documents = Work::start("ingest", or_cores(config.ingest_threads), INGEST_QUEUE);
         Ok(Self {
             ingestor: Ingestor::new(encoder.clone(), index.clone()),
-            compressor: Compressor::new(encoder.clone(), index.clone()).with_readers(readers).with_policy(policy),
+            compressor: Compressor::new(encoder.clone(), index.clone())
+                .with_readers(readers)
+                .with_policy(policy)
+                .with_summarizer(summarizer(config)?),
             encoder,
             index,
             queries: queries.map_err(Error::io("threads"))?,
@@ -108,7 +113,7 @@ impl App {
 /// The readers, as the settings want them.
 fn readers(config: &Config) -> Result<Readers> {
     let (mini, language) = (config.mini()?, config.reader()?);
-    let bytes = config.reader_cache_mib.saturating_mul(1024 * 1024);
+    let bytes = config.reader_cache_mib.saturating_mul(MIB);
     Ok(Readers {
         mini: lazy("mini", &config.mini, bytes, move || {
             Ok(Arc::new(ReaderMini::open(&mini, &Cache::from_environment()?, &Silent)?))
@@ -119,6 +124,13 @@ fn readers(config: &Config) -> Result<Readers> {
             Ok(Arc::new(reader))
         })?,
     })
+}
+
+/// Who summarises, if the settings name one; what it said is kept.
+fn summarizer(config: &Config) -> Result<Option<Arc<dyn Summarizer>>> {
+    let Some(settings) = config.summarizer()? else { return Ok(None) };
+    let bytes = config.summarizer_cache_mib.saturating_mul(MIB);
+    Ok(Some(Arc::new(CachedSummarizer::new(Arc::new(Endpoint::new(settings)?), bytes))))
 }
 
 /// A reader that is opened when it is needed, from the start, or not at all; what it hears is kept in so many bytes.

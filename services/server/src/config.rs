@@ -2,12 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tamis::encode::{EncoderSettings, ModelChoice};
+use tamis::error::Error;
 use tamis::read::{HeadTable, Listen, MiniSettings, ReaderSettings, StateSettings};
 
-const MIB: usize = 1024 * 1024;
+use crate::summarizer::EndpointSettings;
+
+pub(crate) const MIB: usize = 1024 * 1024;
 /// Keys and values of passages, in the data directory.
 const READER_STATES: &str = "reader-states";
 
@@ -75,6 +79,23 @@ pub struct Config {
     pub reader_states_mib: usize,
     /// The same in files of the data directory, which outlives the process; 0 keeps none.
     pub reader_states_disk_mib: usize,
+    /// Where a language model summarises clusters for digests that ask for it: the address of an endpoint that speaks
+    /// OpenAI's chat completions, for example `http://127.0.0.1:8000/v1`; nobody does where absent.
+    pub summarizer_url: Option<String>,
+    /// The model's name there.
+    pub summarizer_model: String,
+    /// The environment variable that holds the endpoint's key; none is sent where absent.
+    pub summarizer_key_env: Option<String>,
+    /// Time limit of one call, in seconds.
+    pub summarizer_timeout_s: u64,
+    /// A call that fails for a reason that may pass is repeated so often.
+    pub summarizer_retries: u32,
+    /// Calls at once, of all requests together.
+    pub summarizer_concurrency: usize,
+    /// Most tokens of passages in one call, at least 256.
+    pub summarizer_input_tokens: usize,
+    /// Summaries are kept in so many MiB, so that the same passages are not summarised twice.
+    pub summarizer_cache_mib: usize,
     /// Questions that are read for at once; 0: one per core.
     pub read_threads: usize,
     /// Questions that may wait to be read for; more are refused with RESOURCE_EXHAUSTED.
@@ -113,6 +134,14 @@ impl Default for Config {
             reader_cache_mib: 64,
             reader_states_mib: 0,
             reader_states_disk_mib: 0,
+            summarizer_url: None,
+            summarizer_model: String::new(),
+            summarizer_key_env: None,
+            summarizer_timeout_s: 30,
+            summarizer_retries: 2,
+            summarizer_concurrency: 4,
+            summarizer_input_tokens: 3000,
+            summarizer_cache_mib: 16,
             read_threads: 0,
             read_queue: 64,
         }
@@ -241,6 +270,27 @@ impl Config {
                 }),
             },
         })
+    }
+
+    /// Who summarises, if anybody does.
+    ///
+    /// # Errors
+    /// The library's, for an address or a size that can't be used, or a key that is not there.
+    pub fn summarizer(&self) -> tamis::error::Result<Option<EndpointSettings>> {
+        let Some(url) = self.summarizer_url.clone() else { return Ok(None) };
+        let key = |name: &String| {
+            let missing = || Error::invalid("summarizer_key_env", format!("the variable {name} is not set"));
+            std::env::var(name).ok().filter(|key| !key.is_empty()).ok_or_else(missing)
+        };
+        Ok(Some(EndpointSettings {
+            url,
+            model: self.summarizer_model.clone(),
+            api_key: self.summarizer_key_env.as_ref().map(key).transpose()?,
+            timeout: Duration::from_secs(self.summarizer_timeout_s.max(1)),
+            retries: self.summarizer_retries,
+            concurrency: self.summarizer_concurrency,
+            max_input: self.summarizer_input_tokens,
+        }))
     }
 
     /// As TOML, for `--print-config`.

@@ -9,6 +9,7 @@
 //! - `context`, `ingest`, `collection`: one file per service, wire types in and out.
 //! - `convert`: metadata, filters and documents between wire and library.
 //! - `status`: every error once to a gRPC status with `google.rpc` details.
+//! - `summarizer`: a language model behind an HTTP endpoint, for digests that ask for summaries.
 //! - [`serve`]: sockets, health, reflection, graceful shutdown; [`local`]: the same without a socket.
 
 pub mod app;
@@ -21,6 +22,7 @@ mod ingest;
 pub mod local;
 pub mod serve;
 mod status;
+mod summarizer;
 mod work;
 
 pub use app::App;

@@ -33,6 +33,7 @@ fn classify(error: &Error) -> (Code, &'static str, Option<&'static str>) {
         Error::Model { .. } => (Code::FailedPrecondition, "MODEL", None),
         Error::Encoder(_) => (Code::Internal, "ENCODER", None),
         Error::Reader(_) => (Code::Internal, "READER", None),
+        Error::Summarizer(_) => (Code::Unavailable, "SUMMARIZER", None),
         Error::Io { .. } => (Code::Internal, "IO", None),
         Error::Cancelled => (Code::Cancelled, "CANCELLED", None),
         Error::DeadlineExceeded { .. } => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED", None),

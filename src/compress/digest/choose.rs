@@ -5,6 +5,7 @@
 //! like all others. Weighing gains by the sentences' lengths changed nothing (docs/evaluation.md).
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::super::candidates;
 use super::super::repeats::said_once;
@@ -15,7 +16,7 @@ use crate::document::Revision;
 use crate::encode::PackedVector;
 use crate::error::Result;
 use crate::fit::{Piece, Source};
-use crate::index::{SegmentId, View};
+use crate::index::{SegmentId, StoredSegment, View};
 use crate::rank::Candidate;
 use crate::span::Span;
 
@@ -38,6 +39,8 @@ pub(super) struct Told {
     /// By cluster the pieces, and the order in which they are wanted.
     pub(super) pieces: Vec<(Vec<Piece>, Vec<usize>)>,
     pub(super) keywords: Vec<Keywords>,
+    /// By cluster the passages that were looked at, the most typical first.
+    pub(super) passages: Vec<Vec<Arc<StoredSegment>>>,
 }
 
 /// Chooses sentences of every cluster; of a question's digest those that have to do with the question.
@@ -62,7 +65,7 @@ pub(super) fn choose(
     let (sources, places) = candidates::sources(&loaded, inline);
     let by_id: HashMap<SegmentId, &Candidate> = loaded.iter().map(|c| (c.id, c)).collect();
     let limit = ((budget / MIN_TOKENS) as usize).clamp(1, MAX_SENTENCES);
-    let (mut pieces, mut keywords) = (Vec::new(), Vec::new());
+    let (mut pieces, mut keywords, mut all_passages) = (Vec::new(), Vec::new(), Vec::new());
     for (cluster, ids) in clustered.clusters.iter().zip(&looked_at) {
         deadline.check("choose")?;
         let mut counted = Keywords::default();
@@ -70,8 +73,9 @@ pub(super) fn choose(
         passages.iter().for_each(|c| counted.add(c.stored.slice(c.stored.segment.span()).unwrap_or_default()));
         keywords.push(counted);
         pieces.push(sentences(cluster, &passages, &by_id, &places, question, limit));
+        all_passages.push(passages.iter().map(|c| c.stored.clone()).collect());
     }
-    Ok(Told { sources, pieces, keywords })
+    Ok(Told { sources, pieces, keywords, passages: all_passages })
 }
 
 /// The passages of a cluster whose sentences may be told.

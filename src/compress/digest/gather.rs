@@ -15,6 +15,8 @@ use crate::rank::Candidate;
 
 /// Vectors that stand for all when sentences are chosen, of all clusters together.
 const TARGETS: usize = 8192;
+/// So many of the outliers are loaded where none of them stands for others.
+const FEW: usize = 64;
 /// With so many passages, one that is alone in its cluster is unlike the others.
 const MANY: usize = 10;
 /// Rows between two looks at the deadline.
@@ -82,7 +84,7 @@ impl Clustered {
         }
         let centroids = centroids(origin, view, number, count, deadline)?;
         let mut clustered = Self::assigned(origin, &centroids, count, deadline)?;
-        clustered.apart(count);
+        clustered.apart(count, view)?;
         clustered.clusters.retain(|c| !c.members.is_empty());
         let order = |a: &SegmentId, b: &SegmentId| by_place(view, a, b);
         for cluster in &mut clustered.clusters {
@@ -119,20 +121,26 @@ impl Clustered {
     }
 
     /// Keeps apart what is unlike all others, so that a minority is told and not averaged away.
-    fn apart(&mut self, count: usize) {
+    fn apart(&mut self, count: usize, view: &dyn View) -> Result<()> {
         let fence = unlike_others(self.clusters.iter().flat_map(|c| c.members.iter().map(|m| m.cosine)).collect());
         let several = self.clusters.len() > 1 && count >= MANY;
         let mut outliers = Group { outliers: true, ..Group::default() };
         for cluster in &mut self.clusters {
             let alone = several && cluster.members.len() == 1;
             let (apart, stay): (Vec<_>, Vec<_>) = cluster.members.iter().partition(|m| alone || m.cosine < fence);
-            if alone {
-                outliers.targets.append(&mut cluster.targets);
-            }
+            let moved: HashSet<SegmentId> = apart.iter().map(|m: &Member| m.id).collect();
+            outliers.targets.extend(cluster.targets.extract_if(.., |(id, _)| moved.contains(id)));
             outliers.members.extend(apart);
             cluster.members = stay;
         }
+        // Few of many passages: none of those that stand for all may be among them.
+        if outliers.targets.is_empty() {
+            let ids: Vec<SegmentId> = outliers.members.iter().take(FEW).map(|m| m.id).collect();
+            let vectors = view.segments(&ids)?.into_iter().map(|stored| stored.vector.clone());
+            outliers.targets = ids.into_iter().zip(vectors).collect();
+        }
         self.clusters.push(outliers);
+        Ok(())
     }
 
     pub(super) fn passages(&self) -> usize {

@@ -60,6 +60,11 @@ pub(crate) struct CompressArgs {
     /// all of documents, files or a filtered part
     #[arg(long, value_name = "N", requires = "digest", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) digest_passages: Option<u32>,
+    /// Have the language model at `summarizer_url` say what every cluster says, above its sentences; how passages that do
+    /// not fit one prompt become one summary
+    #[arg(long, value_name = "METHOD", value_enum, requires = "digest", num_args = 0..=1, require_equals = true,
+        default_missing_value = "hierarchical")]
+    pub(crate) summary: Option<Summary>,
     /// Send one file (or - for standard input) piece by piece, of any length: of its segments, only the best so far stay
     /// in memory
     #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "input_jsonl"])]
@@ -82,6 +87,14 @@ pub(crate) struct CompressArgs {
     /// Files and folders to search instead of a collection
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Summary {
+    /// Parts by themselves, then their summaries together
+    Hierarchical,
+    /// One, brought up to date with part after part
+    Incremental,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

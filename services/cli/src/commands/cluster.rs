@@ -22,7 +22,13 @@ pub(crate) async fn run(global: &Global, args: ClusterArgs) -> Result {
         documents,
         budget: Some(Budget { max_tokens: args.budget, tokenizer: String::new() }),
         mode: Mode::Digest.into(),
-        digest: Some(DigestOptions { clusters: args.clusters, facts: args.facts, passages: args.passages, map: true }),
+        digest: Some(DigestOptions {
+            clusters: args.clusters,
+            facts: args.facts,
+            passages: args.passages,
+            map: true,
+            ..DigestOptions::default()
+        }),
         ..CompressRequest::default()
     };
     let response = connection.contexts().max_encoding_message_size(usize::MAX).compress(request).await?.into_inner();

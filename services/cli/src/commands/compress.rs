@@ -9,7 +9,7 @@ use tamis_proto::v1::{
 };
 
 use super::{Corpus, digest, line};
-use crate::args::{CompressArgs, Global, Mode, Order, OutputFormat, Ranker, ReadWith, Render};
+use crate::args::{CompressArgs, Global, Mode, Order, OutputFormat, Ranker, ReadWith, Render, Summary};
 use crate::connect::Connection;
 use crate::failure::Result;
 
@@ -19,7 +19,9 @@ pub(crate) async fn run(global: &Global, args: CompressArgs) -> Result {
     let connection = Connection::open(global, corpus.store).await?;
     (request.collection, request.filter, request.documents) = (corpus.collection, corpus.filter, corpus.documents);
     let answer = connection.contexts().max_encoding_message_size(usize::MAX).compress(request).await;
-    show(global, &args, &answer?.into_inner())?;
+    let answer = answer?.into_inner();
+    warn(&answer);
+    show(global, &args, &answer)?;
     connection.close().await
 }
 
@@ -64,6 +66,12 @@ pub(super) fn request(args: &CompressArgs, query: String) -> CompressRequest {
             facts: args.facts.clone(),
             passages: args.digest_passages,
             map: false,
+            summary: match args.summary {
+                None => v1::SummaryMethod::Unspecified,
+                Some(Summary::Hierarchical) => v1::SummaryMethod::Hierarchical,
+                Some(Summary::Incremental) => v1::SummaryMethod::Incremental,
+            }
+            .into(),
         }),
         mode: match args.mode {
             _ if args.digest => v1::Mode::Digest,
@@ -87,6 +95,13 @@ pub(super) fn request(args: &CompressArgs, query: String) -> CompressRequest {
         }
         .into(),
         ..CompressRequest::default()
+    }
+}
+
+/// Says what could not be done as it was asked for.
+pub(super) fn warn(response: &CompressResponse) {
+    for warning in response.digest.iter().flat_map(|digest| &digest.warnings) {
+        crate::say!("tamis: warning: {warning}");
     }
 }
 

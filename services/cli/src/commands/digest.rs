@@ -8,11 +8,18 @@ use super::compress::rounded;
 /// A cluster in the stable JSON form.
 pub(super) fn cluster(cluster: &Cluster) -> Value {
     let first = cluster.first_excerpt;
-    json!({
+    let mut json = json!({
         "size": cluster.passages, "share": rounded(cluster.share, 1e4), "keywords": cluster.keywords,
         "cohesion": rounded(f64::from(cluster.cohesion), 1e4), "outliers": cluster.outliers,
         "excerpts": (first..first + cluster.excerpts).collect::<Vec<_>>(), "facts": facts(&cluster.facts),
-    })
+    });
+    if let Some(summary) = &cluster.summary {
+        json["summary"] = json!({
+            "text": summary.text, "model": summary.model, "passages": summary.passages,
+            "not_in_passages": summary.not_in_passages,
+        });
+    }
+    json
 }
 
 /// A passage on the map.
@@ -23,10 +30,17 @@ pub(super) fn place(place: &MapPlace) -> Value {
 
 /// What the digest is of.
 pub(super) fn whole(digest: &Digest) -> Value {
-    json!({
+    let mut json = json!({
         "passages": digest.passages, "documents": digest.documents, "untold": digest.untold,
-        "facts": facts(&digest.facts),
-    })
+        "facts": facts(&digest.facts), "warnings": digest.warnings,
+    });
+    if let Some(cost) = &digest.cost {
+        json["cost"] = json!({
+            "calls": cost.calls, "cached": cost.cached, "retries": cost.retries, "prompt_tokens": cost.prompt_tokens,
+            "completion_tokens": cost.completion_tokens,
+        });
+    }
+    json
 }
 
 /// The same in a line.

@@ -5,6 +5,7 @@ use tamis::error::{Error, Result};
 use tamis::fit::{Budget, Format, Order};
 use tamis::rank::{Who, Xl3m};
 use tamis::read::InfiniRetriSettings;
+use tamis::summarize::Method;
 
 use crate::app::App;
 use crate::call::Call;
@@ -78,6 +79,11 @@ pub(super) fn digest(app: &App, call: &Call, request: v1::CompressRequest) -> Re
     let budget = budget(app, request.budget.as_ref())?;
     let corpus = corpus(call, &request.collection, request.filter, request.documents)?;
     let asked = request.digest.unwrap_or_default();
+    let summary = match asked.summary() {
+        v1::SummaryMethod::Unspecified => None,
+        v1::SummaryMethod::Hierarchical => Some(Method::Hierarchical),
+        v1::SummaryMethod::Incremental => Some(Method::Incremental),
+    };
     Ok(DigestRequest {
         query: (!request.query.is_empty()).then_some(request.query),
         corpus,
@@ -87,6 +93,7 @@ pub(super) fn digest(app: &App, call: &Call, request: v1::CompressRequest) -> Re
         facts: asked.facts,
         passages: asked.passages.map(|n| n as usize),
         map: asked.map,
+        summary,
     })
 }
 

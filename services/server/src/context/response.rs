@@ -1,9 +1,10 @@
 //! What is answered, to the wire.
 
-use tamis::compress::{self, Cluster, Fact, Facts, Numbers, Place, Stats, WasBlockRead};
+use tamis::compress::{self, Cluster, Fact, Facts, Numbers, Place, Stats, Summary, WasBlockRead};
 use tamis::fit::{Budget, Context, Source};
 use tamis::rank::{End, WasRead, Who};
 use tamis::span::Span;
+use tamis::summarize::Cost;
 
 use crate::v1::compress_stream_response::Part;
 use crate::{convert, v1};
@@ -26,6 +27,7 @@ pub(super) fn compressed(
 /// The same for a digest.
 pub(super) fn digested(
     digest: compress::Digest,
+    summarized: bool,
     asked: &Budget,
     waited: f64,
     fingerprint: String,
@@ -38,6 +40,8 @@ pub(super) fn digested(
         facts: facts(digest.facts),
         untold: saturated(untold),
         places: digest.places.iter().map(place).collect(),
+        warnings: digest.warnings,
+        cost: summarized.then(|| cost(digest.cost)),
     };
     v1::CompressResponse { digest: Some(told_of), ..told(digest.context, digest.stats, asked, waited, fingerprint) }
 }
@@ -72,7 +76,18 @@ fn cluster(cluster: Cluster) -> v1::Cluster {
         first_excerpt: saturated(cluster.excerpts.start),
         excerpts: saturated(cluster.excerpts.len()),
         facts: facts(cluster.facts),
+        summary: cluster.summary.map(|Summary { text, model, passages, not_in_passages }| v1::Summary {
+            text,
+            model,
+            passages,
+            not_in_passages,
+        }),
     }
+}
+
+fn cost(cost: Cost) -> v1::SummaryCost {
+    let Cost { calls, cached, retries, prompt_tokens, completion_tokens } = cost;
+    v1::SummaryCost { calls, cached, retries, prompt_tokens, completion_tokens }
 }
 
 fn place(place: &Place) -> v1::MapPlace {

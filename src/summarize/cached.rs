@@ -1,0 +1,66 @@
+//! A summarizer that is not asked the same twice.
+
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::{Completion, Cost, Prompt, Summarizer};
+use crate::deadline::Deadline;
+use crate::error::Result;
+use crate::hash::{Beginning, beginning};
+
+/// About how much a summary takes: to size the cache's tables with.
+const TYPICAL_BYTES: usize = 512;
+
+/// Keeps completions in a bounded part of the memory, by what was asked of whom.
+pub struct CachedSummarizer {
+    inner: Arc<dyn Summarizer>,
+    known: Cache<Beginning, Arc<str>, Bytes>,
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Beginning, Arc<str>> for Bytes {
+    fn weight(&self, _: &Beginning, text: &Arc<str>) -> u64 {
+        text.len() as u64 + 64
+    }
+}
+
+impl CachedSummarizer {
+    /// A cache of so many bytes before a summarizer.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Summarizer>, bytes: usize) -> Self {
+        Self { inner, known: Cache::with_weighter(bytes / TYPICAL_BYTES, bytes as u64, Bytes) }
+    }
+}
+
+impl Summarizer for CachedSummarizer {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn max_input(&self) -> usize {
+        self.inner.max_input()
+    }
+
+    fn parallelism(&self) -> usize {
+        self.inner.parallelism()
+    }
+
+    fn complete(&self, prompt: &Prompt, deadline: &Deadline) -> Result<Completion> {
+        let mut hash = blake3::Hasher::new();
+        for part in [self.name(), &prompt.system, &prompt.user, &prompt.max_tokens.to_string()] {
+            hash.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+        let key = beginning(hash.finalize());
+        if let Some(text) = self.known.get(&key) {
+            let cost = Cost { cached: 1, ..Cost::default() };
+            return Ok(Completion { text: text.as_ref().to_owned(), cost });
+        }
+        let completion = self.inner.complete(prompt, deadline)?;
+        self.known.insert(key, completion.text.as_str().into());
+        Ok(completion)
+    }
+}
