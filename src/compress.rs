@@ -7,10 +7,13 @@ mod answer;
 mod candidates;
 mod digest;
 mod long;
+mod memory;
 mod must_keep;
 mod precompute;
 mod readers;
 mod repeats;
+mod unranked;
+mod words;
 
 use std::sync::Arc;
 
@@ -35,9 +38,12 @@ pub use digest::{
 };
 pub(crate) use digest::{How, Origin, passages_told, tell};
 pub use long::{LongRequest, LongText, Progress};
+pub use memory::{Memory, MemoryRequest, MemorySettings};
 pub(crate) use must_keep::MustKeep;
 pub use must_keep::{MAX_TERM_BYTES, MAX_TERMS};
 pub use readers::Readers;
+pub(crate) use words::DropWords;
+pub use words::WordSettings;
 
 /// Longest question, in bytes.
 pub const MAX_QUERY_BYTES: usize = 64 * 1024;
@@ -94,6 +100,8 @@ pub struct CompressRequest {
     /// Most passages that are read, 1 to 1,000; `None`: as many as was measured best, and of documents that came with
     /// the request all, for rankers that read whole documents.
     pub read_passages: Option<usize>,
+    /// Blocks of prose lose words that their meaning does not hang on; `None`: they are kept whole.
+    pub words: Option<WordSettings>,
 }
 
 /// What orders the blocks that are read.
@@ -171,6 +179,8 @@ impl Compressor {
         let (view, filter) = stats.time("encode", || self.open(&request.corpus, deadline))?;
         let question = stats.time("encode", || Question::new(&request.query, self.encoder.as_ref(), deadline))?;
         let inline = matches!(request.corpus, Corpus::Inline(_));
+        let drop = |settings| DropWords { encoder: self.encoder.as_ref(), settings };
+        let words = request.words.map(WordSettings::check).transpose()?.map(drop);
         let shape = Shape {
             budget: &request.budget,
             format: request.format,
@@ -182,6 +192,7 @@ impl Compressor {
             min_relevance: request.min_relevance,
             explain: request.explain,
             reading,
+            words,
         };
         answer(view.as_ref(), &filter, &question, &shape, stats, deadline)
     }

@@ -143,6 +143,7 @@ fn build(case: &Case) -> Built {
                 score: case.scores[n],
                 first: false,
                 repeats: Vec::new(),
+                kept: Vec::new(),
             });
             spans.push(Span::new(start, text.len()));
             n += 1;
@@ -325,6 +326,7 @@ fn sample() -> (Vec<Source>, Vec<Piece>) {
         score,
         first: false,
         repeats: Vec::new(),
+        kept: Vec::new(),
     };
     let quote = |start: usize, text: &str| Quote { span: Span::new(start, start + text.len()), text: text.into() };
     let sources = vec![source(0, "docs/soup.md", "Soup"), source(1, "", "")];

@@ -7,6 +7,7 @@ use super::Ranker;
 use super::candidates;
 use super::must_keep::MustKeep;
 use super::repeats::said_once;
+use super::words::DropWords;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::fit::{self, Budget, Context, Format, Order};
@@ -112,6 +113,8 @@ pub(crate) struct Shape<'a> {
     pub(crate) explain: Option<usize>,
     /// Who reads the best passages; `None`: nobody.
     pub(crate) reading: Option<WhoReads<'a>>,
+    /// Blocks lose words; `None`: they are kept whole.
+    pub(crate) words: Option<DropWords<'a>>,
 }
 
 /// Who reads, and how much.
@@ -148,14 +151,21 @@ pub(crate) fn answer(
     let must_keep = MustKeep::of(&question.text, shape.must_keep)?;
     let Ranked { candidates, scores, readings } =
         ranked(view, filter, question, shape, &must_keep, &mut stats, deadline)?;
-    let context = stats.time("fit", || {
+    let pieces = |stats: &mut Stats| {
         let first = must_keep.blocks(&candidates, &scores);
         let enough = |s: &&BlockScore| s.relevance >= shape.min_relevance || first.contains(&(s.candidate, s.block));
         let choice: Vec<BlockScore> = scores.iter().filter(enough).copied().collect();
         let (sources, pieces) = candidates::pieces(&candidates, &choice, &first, shape.inline);
-        let pieces = said_once(pieces);
-        fit::fit(&sources, &pieces, shape.budget, shape.format, shape.order, deadline)
-    })?;
+        let mut pieces = said_once(pieces);
+        if let Some(words) = &shape.words {
+            let from = (candidates.as_slice(), sources.as_slice());
+            stats.time("words", || words.of(&mut pieces, from, question, shape.budget, deadline))?;
+        }
+        Ok::<_, Error>((sources, pieces))
+    };
+    let (sources, pieces) = pieces(&mut stats)?;
+    let context =
+        stats.time("fit", || fit::fit(&sources, &pieces, shape.budget, shape.format, shape.order, deadline))?;
     stats.candidates = candidates.len();
     stats.candidate_tokens = candidates::tokens(&candidates, shape.budget.tokenizer.as_ref());
     let kept = Kept::of(&context);

@@ -83,6 +83,7 @@ pub(super) fn piece(
         score: 0.0,
         first: false,
         repeats: Vec::new(),
+        kept: Vec::new(),
     }
 }
 

@@ -226,6 +226,7 @@ impl<'m> LongText<'m> {
             min_relevance: request.min_relevance,
             explain: request.explain,
             reading,
+            words: None,
         };
         answer(&view, &Filter::All, &question, &shape, stats, deadline)
     }

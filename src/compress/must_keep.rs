@@ -115,7 +115,7 @@ fn ids(question: &str) -> impl Iterator<Item = &str> {
         .filter(|word| word.bytes().any(|b| b.is_ascii_digit()) || is_programmers(word))
 }
 
-fn is_programmers(word: &str) -> bool {
+pub(super) fn is_programmers(word: &str) -> bool {
     let humps = word.as_bytes().windows(2).filter(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase()).count();
     // One hump and a capital before it is a person: McDonald.
     word.contains('_') || word.contains("::") || humps > usize::from(word.starts_with(|c: char| c.is_uppercase()))

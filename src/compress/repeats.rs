@@ -77,6 +77,7 @@ mod tests {
             score,
             first: false,
             repeats: Vec::new(),
+            kept: Vec::new(),
         }
     }
 

@@ -10,8 +10,9 @@ use super::sentences::Counts;
 use super::system::System;
 use super::{passages, sentences};
 use crate::cluster::Number;
-use crate::compress::{self, How, MustKeep, Origin, Ranked, Shape, Stats, WhoReads};
+use crate::compress::{self, DropWords, How, MustKeep, Origin, Ranked, Shape, Stats, WhoReads, WordSettings};
 use crate::deadline::Deadline;
+use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::fit::{Budget, Format, Order};
 use crate::index::{Filter, SegmentId, View};
@@ -37,6 +38,7 @@ pub(super) struct Asked<'a> {
     pub(super) counts: Option<&'a Counts>,
     pub(super) labelled: &'a Labelled,
     pub(super) question: &'a Question,
+    pub(super) encoder: &'a dyn Encoder,
     pub(super) seed: u64,
 }
 
@@ -83,7 +85,11 @@ impl Asked<'_> {
         let made = |text| Made { text, ..Made::default() };
         let by = match system {
             served if served.asks_for().is_some() => {
-                return self.served(budget, self.plan.reading(served)?, deadline);
+                return self.served(budget, self.plan.reading(served)?, None, deadline);
+            }
+            System::Words => {
+                let words = DropWords { encoder: self.encoder, settings: WordSettings::default() };
+                return self.served(budget, None, Some(words), deadline);
             }
             System::Digest => return self.digest(budget, deadline),
             System::PassageBm25 | System::PassageDense | System::PassageFused => {
@@ -131,10 +137,16 @@ impl Asked<'_> {
     }
 
     /// As the server does it.
-    fn served(&self, budget: u32, reading: Option<WhoReads<'_>>, deadline: &Deadline) -> Result<Made> {
+    fn served(
+        &self,
+        budget: u32,
+        reading: Option<WhoReads<'_>>,
+        words: Option<DropWords<'_>>,
+        deadline: &Deadline,
+    ) -> Result<Made> {
         let filter = self.prepared.filter(self.labelled.candidates.as_deref());
         let budget = Budget::new(budget, self.plan.tokenizer.clone())?;
-        let shape = shape(self.plan, &budget, reading);
+        let shape = Shape { words, ..shape(self.plan, &budget, reading) };
         let view: &dyn View = &self.prepared.index;
         match compress::answer(view, &filter, self.question, &shape, Stats::default(), deadline) {
             Ok(answer) => Ok(Made {
@@ -162,6 +174,7 @@ fn shape<'a>(plan: &'a Plan, budget: &'a Budget, reading: Option<WhoReads<'a>>) 
         min_relevance: 0.0,
         explain: None,
         reading,
+        words: None,
     }
 }
 

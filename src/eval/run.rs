@@ -217,7 +217,7 @@ fn row(
     let mut row = Row { answers: Vec::new(), ranked: Vec::new(), tokens };
     for system in &plan.systems {
         let mut asked =
-            Asked { prepared, plan, counts, labelled, question: &question, seed: plan.seed.wrapping_add(n) };
+            Asked { prepared, plan, counts, labelled, question: &question, encoder, seed: plan.seed.wrapping_add(n) };
         let order = asked.ranking(*system, &deadline)?;
         let mut answers = Vec::with_capacity(plan.budgets.len());
         for budget in &plan.budgets {

@@ -33,6 +33,8 @@ pub enum System {
     Xl3m,
     /// InfiniRetri over the best passages.
     InfiniRetri,
+    /// Tamis as served, with words dropped.
+    Words,
     /// A digest: what the passages say, cluster by cluster.
     Digest,
     /// Blocks in a random order.
@@ -55,7 +57,7 @@ pub enum System {
 
 impl System {
     /// Every system, the one under test first.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Fast,
         Self::Mini,
         Self::Language,
@@ -65,6 +67,7 @@ impl System {
         Self::AutoLanguage,
         Self::Xl3m,
         Self::InfiniRetri,
+        Self::Words,
         Self::Digest,
         Self::TitleSentence,
         Self::Mmr,
@@ -138,6 +141,7 @@ impl System {
             Self::AutoLanguage => "auto-language",
             Self::Xl3m => "xl3m",
             Self::InfiniRetri => "infiniretri",
+            Self::Words => "words",
             Self::Digest => "digest",
             Self::Random => "random",
             Self::Lead => "lead",

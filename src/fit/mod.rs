@@ -110,8 +110,10 @@ pub struct Piece {
     pub source: usize,
     /// The block's bytes in its document.
     pub span: Span,
-    /// The text of the span.
+    /// The text of the span; where words of it were dropped, what is shown of it.
     pub text: String,
+    /// Where words were dropped, the bytes of the document that are left, in their order; empty where the text is whole.
+    pub kept: Vec<Span>,
     /// The text between the block before and this one in the document, if that block directly precedes
     /// it under the same heading; `None` where an excerpt has to begin here. It is used only if that block is the
     /// piece before.
@@ -177,6 +179,9 @@ pub struct Excerpt {
     /// What is shown right before it and stands elsewhere in the document: once for all excerpts of the
     /// document that need it.
     pub context: Vec<Quote>,
+    /// Where words of it were dropped, the bytes of the document that its text shows, in their order; empty where the text
+    /// is all of the span.
+    pub kept: Vec<Span>,
     /// Where else its blocks are said, in the same words.
     pub also_in: Vec<(Source, Span)>,
 }

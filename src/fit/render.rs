@@ -54,6 +54,33 @@ impl Run<'_> {
         text
     }
 
+    /// What is left of the span where words were dropped; nothing where none were.
+    fn kept(&self) -> Vec<Span> {
+        if self.pieces.iter().all(|p| p.kept.is_empty()) {
+            return Vec::new();
+        }
+        let mut out: Vec<Span> = Vec::new();
+        for piece in &self.pieces {
+            let whole = [piece.span];
+            let parts = if piece.kept.is_empty() { &whole[..] } else { &piece.kept };
+            for (n, part) in parts.iter().enumerate() {
+                match out.last_mut() {
+                    // What stands between two pieces is shown, if neither ends in a gap.
+                    Some(last) if n == 0 && part.start == piece.span.start && self.ends_whole(last.end) => {
+                        *last = last.cover(*part);
+                    }
+                    _ => out.push(*part),
+                }
+            }
+        }
+        out
+    }
+
+    /// Whether a piece is shown up to its end, here.
+    fn ends_whole(&self, end: u64) -> bool {
+        self.pieces.iter().any(|p| p.span.end == end)
+    }
+
     fn heading(&self) -> &str {
         self.pieces.first().map_or("", |p| &p.heading)
     }
@@ -143,6 +170,7 @@ impl Layout<'_> {
                     place: run.place().to_owned(),
                     context: run.context.iter().map(|q| (*q).clone()).collect(),
                     also_in: self.also_in(run),
+                    kept: run.kept(),
                 });
             }
         }

@@ -14,3 +14,4 @@ mod split;
 mod stream;
 mod summaries;
 mod support;
+mod words;

@@ -41,8 +41,10 @@ impl Contexts {
         call: Call,
         request: v1::CompressRequest,
     ) -> std::result::Result<v1::CompressResponse, Status> {
-        if request.mode() == v1::Mode::Digest {
-            return self.digest(call, request).await;
+        match request.mode() {
+            v1::Mode::Digest => return self.digest(call, request).await,
+            v1::Mode::Memory => return self.memory(call, request).await,
+            _ => {}
         }
         let request = request::compress(&self.app, &call, request).map_err(|e| *refused(e))?;
         let budget = request.budget.clone();
@@ -53,6 +55,19 @@ impl Contexts {
         let pool = if reads { &self.app.reads } else { &self.app.queries };
         let (answer, waited) = compute(pool, &call.deadline, work).await.map_err(|e| *e)?;
         Ok(response::compressed(answer, &budget, waited, self.app.fingerprint()))
+    }
+
+    async fn memory(
+        &self,
+        call: Call,
+        request: v1::CompressRequest,
+    ) -> std::result::Result<v1::CompressResponse, Status> {
+        let request = request::memory(&self.app, request).map_err(|e| *refused(e))?;
+        let budget = request.budget.clone();
+        let compressor: Compressor = self.app.compressor.clone();
+        let work = move |deadline: &_| compressor.memory(&request, deadline);
+        let (memory, waited) = compute(&self.app.reads, &call.deadline, work).await.map_err(|e| *e)?;
+        Ok(response::told(memory.context, memory.stats, &budget, waited, self.app.fingerprint()))
     }
 
     async fn digest(

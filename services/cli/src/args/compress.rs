@@ -9,7 +9,7 @@ use super::FilterArgs;
 #[derive(Args, Debug)]
 pub(crate) struct CompressArgs {
     /// The question; with --digest it may be left out: then the digest is of everything
-    #[arg(long, short, required_unless_present_any = ["queries_jsonl", "digest"])]
+    #[arg(long, short, required_unless_present_any = ["queries_jsonl", "digest", "memory"])]
     pub(crate) query: Option<String>,
     /// Most tokens of the context
     #[arg(long, short, value_name = "TOKENS")]
@@ -46,6 +46,14 @@ pub(crate) struct CompressArgs {
     /// Most passages that are read
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) read_passages: Option<u32>,
+    /// Drop words that a sentence's meaning does not hang on, so that more sentences fit: this share of them, .05 to .9.
+    /// Numbers, negations, names, ids, quotations and the question's words stay; it costs answers all the same
+    #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.3",
+        conflicts_with_all = ["digest", "stream"])]
+    pub(crate) drop_words: Option<f32>,
+    /// Put no mark where words were dropped
+    #[arg(long, requires = "drop_words")]
+    pub(crate) no_marks: bool,
     /// Tell what the passages say, cluster by cluster, with how often it is said, instead of what answers a question
     #[arg(long, conflicts_with_all = ["mode", "order", "must_keep", "min_relevance", "ranker", "read_with",
         "read_passages", "explain", "stream"])]
@@ -65,6 +73,21 @@ pub(crate) struct CompressArgs {
     #[arg(long, value_name = "METHOD", value_enum, requires = "digest", num_args = 0..=1, require_equals = true,
         default_missing_value = "hierarchical")]
     pub(crate) summary: Option<Summary>,
+    /// Keep of a conversation its opening, its newest turns, and of the others what could be guessed least: a file (or -)
+    /// of JSON lines, {"role","content"}, the oldest turn first
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "mode", "order", "must_keep", "min_relevance", "ranker",
+        "read_with", "read_passages", "explain", "stream", "digest", "drop_words", "paths", "input_jsonl", "conditions",
+        "filter"])]
+    pub(crate) memory: Option<PathBuf>,
+    /// Turns at the beginning that are kept whole [default: 1]
+    #[arg(long, value_name = "TURNS", requires = "memory")]
+    pub(crate) memory_opening: Option<u32>,
+    /// Newest turns that are kept whole [default: 4]
+    #[arg(long, value_name = "TURNS", requires = "memory")]
+    pub(crate) memory_newest: Option<u32>,
+    /// What a turn counts against the one after it, above 0 and at most 1 [default: 1]
+    #[arg(long, value_name = "FACTOR", requires = "memory")]
+    pub(crate) memory_decay: Option<f32>,
     /// Send one file (or - for standard input) piece by piece, of any length: of its segments, only the best so far stay
     /// in memory
     #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "input_jsonl"])]

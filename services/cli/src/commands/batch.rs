@@ -137,8 +137,11 @@ fn only(ids: Vec<String>) -> Filter {
 }
 
 /// Every line of a file, read by `parse`; errors name file and line.
-fn lines<T>(path: &Path, parse: impl Fn(&str) -> std::result::Result<T, String>) -> Result<Vec<T>> {
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
+pub(super) fn lines<T>(path: &Path, parse: impl Fn(&str) -> std::result::Result<T, String>) -> Result<Vec<T>> {
+    let read = || {
+        if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) }
+    };
+    let text = read().map_err(|e| Failure::Other(format!("{}: {e}", path.display())))?;
     let numbered = text.lines().zip(1..).filter(|(l, _)| !l.trim().is_empty());
     numbered.map(|(l, n)| parse(l).map_err(|e| Failure::Other(format!("{}:{n}: {e}", path.display())))).collect()
 }

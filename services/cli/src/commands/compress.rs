@@ -88,6 +88,7 @@ pub(super) fn request(args: &CompressArgs, query: String) -> CompressRequest {
         }
         .into(),
         read_passages: args.read_passages,
+        words: args.drop_words.map(|drop| v1::WordOptions { drop, no_marks: args.no_marks }),
         read_with: match args.read_with {
             None => v1::ReaderName::Unspecified,
             Some(ReadWith::Mini) => v1::ReaderName::Mini,
@@ -119,6 +120,7 @@ pub(super) fn to_json(response: &CompressResponse) -> Value {
                 "end": span.end, "text": e.text, "tokens": e.tokens, "score": rounded(f64::from(e.score), 1e4),
                 "heading": e.heading, "place": e.place, "context": e.context.iter().map(quote).collect::<Vec<_>>(),
                 "also_in": e.also_in.iter().map(citation).collect::<Vec<_>>(),
+                "kept": e.kept.iter().map(|span| [span.start, span.end]).collect::<Vec<_>>(),
             })
         })
         .collect();

@@ -12,6 +12,7 @@ mod eval;
 mod expand;
 mod files;
 mod ingest;
+mod memory;
 mod models;
 mod read;
 mod retrieve;
@@ -39,6 +40,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         Command::Ingest(args) => ingest::run(&global, args).await,
         Command::Compress(args) if args.queries_jsonl.is_some() => batch::run(&global, args).await,
         Command::Compress(args) if args.stream.is_some() => stream::run(&global, args).await,
+        Command::Compress(args) if args.memory.is_some() => memory::run(&global, args).await,
         Command::Compress(args) => compress::run(&global, args).await,
         Command::Cluster(args) => cluster::run(&global, args).await,
         Command::Retrieve(args) => retrieve::run(&global, args).await,

@@ -1,6 +1,7 @@
 //! What a request asks for, from the wire.
 
-use tamis::compress::{self, Corpus, DigestRequest, Mode, Ranker};
+use tamis::compress::{self, Corpus, DigestRequest, MemoryRequest, MemorySettings, Mode, Ranker, WordSettings};
+use tamis::document::Document;
 use tamis::error::{Error, Result};
 use tamis::fit::{Budget, Format, Order};
 use tamis::rank::{Who, Xl3m};
@@ -25,6 +26,9 @@ pub(super) fn compress(app: &App, call: &Call, request: v1::CompressRequest) -> 
         v1::Mode::Precise => Mode::Precise,
         v1::Mode::Auto => Mode::Auto,
         v1::Mode::Mini => Mode::Mini,
+        v1::Mode::Memory => {
+            return Err(Error::invalid("mode", "a memory is of turns, not of a document that comes piece by piece"));
+        }
         v1::Mode::Digest => return Err(Error::invalid("mode", "a digest is of no document that comes piece by piece")),
     };
     let read_with = match request.read_with() {
@@ -32,8 +36,15 @@ pub(super) fn compress(app: &App, call: &Call, request: v1::CompressRequest) -> 
         v1::ReaderName::Mini => Some(Who::Mini),
         v1::ReaderName::Language => Some(Who::Language),
     };
+    let words = request.words.map(|asked| {
+        let drop = if asked.drop == 0.0 { WordSettings::default().drop } else { asked.drop };
+        WordSettings { drop, marks: !asked.no_marks }
+    });
     if request.digest.is_some() {
         return Err(Error::invalid("digest", "goes with the mode digest"));
+    }
+    if request.memory.is_some() {
+        return Err(Error::invalid("memory", "goes with the mode memory"));
     }
     let ranker = ranker(&request)?;
     let budget = budget(app, request.budget.as_ref())?;
@@ -58,22 +69,15 @@ pub(super) fn compress(app: &App, call: &Call, request: v1::CompressRequest) -> 
         query: request.query,
         must_keep: request.must_keep,
         min_relevance: request.min_relevance,
+        words,
     })
 }
 
 /// A request with `MODE_DIGEST`.
 pub(super) fn digest(app: &App, call: &Call, request: v1::CompressRequest) -> Result<DigestRequest> {
-    let ranks = [
-        ("order", request.order() != v1::ContextOrder::Unspecified),
-        ("must_keep", !request.must_keep.is_empty()),
-        ("min_relevance", request.min_relevance != 0.0),
-        ("explain", request.explain.is_some()),
-        ("read_passages", request.read_passages.is_some()),
-        ("read_with", request.read_with() != v1::ReaderName::Unspecified),
-        ("ranker", !matches!(request.ranker(), v1::Ranker::Unspecified | v1::Ranker::Fused)),
-    ];
-    if let Some((field, _)) = ranks.into_iter().find(|(_, is_set)| *is_set) {
-        return Err(Error::invalid(field, "does not go with a digest, which tells of all passages and ranks none"));
+    ranks_nothing(&request, "a digest, which tells of all passages and ranks none")?;
+    if request.memory.is_some() {
+        return Err(Error::invalid("memory", "goes with the mode memory"));
     }
     let format = format(request.format());
     let budget = budget(app, request.budget.as_ref())?;
@@ -95,6 +99,48 @@ pub(super) fn digest(app: &App, call: &Call, request: v1::CompressRequest) -> Re
         map: asked.map,
         summary,
     })
+}
+
+/// A request with `MODE_MEMORY`.
+pub(super) fn memory(app: &App, request: v1::CompressRequest) -> Result<MemoryRequest> {
+    ranks_nothing(&request, "a memory, which asks nothing and keeps the order of turns")?;
+    let others = [
+        ("query", !request.query.is_empty()),
+        ("collection", !request.collection.is_empty()),
+        ("filter", request.filter.is_some()),
+        ("digest", request.digest.is_some()),
+    ];
+    refuse_any(&others, "a memory, which is of the turns that come with it")?;
+    let (asked, default) = (request.memory.unwrap_or_default(), MemorySettings::default());
+    let settings = MemorySettings {
+        opening: asked.opening.map_or(default.opening, |n| n as usize),
+        newest: asked.newest.map_or(default.newest, |n| n as usize),
+        decay: asked.decay.unwrap_or(default.decay),
+    };
+    let (budget, format) = (budget(app, request.budget.as_ref())?, format(request.format()));
+    Ok(MemoryRequest { turns: inline(request.documents)?, budget, format, settings })
+}
+
+/// Refuses what is about ranking.
+fn ranks_nothing(request: &v1::CompressRequest, what: &str) -> Result<()> {
+    let ranks = [
+        ("order", request.order() != v1::ContextOrder::Unspecified),
+        ("must_keep", !request.must_keep.is_empty()),
+        ("min_relevance", request.min_relevance != 0.0),
+        ("explain", request.explain.is_some()),
+        ("words", request.words.is_some()),
+        ("read_passages", request.read_passages.is_some()),
+        ("read_with", request.read_with() != v1::ReaderName::Unspecified),
+        ("ranker", !matches!(request.ranker(), v1::Ranker::Unspecified | v1::Ranker::Fused)),
+    ];
+    refuse_any(&ranks, what)
+}
+
+fn refuse_any(fields: &[(&'static str, bool)], what: &str) -> Result<()> {
+    match fields.iter().find(|(_, is_set)| *is_set) {
+        Some((field, _)) => Err(Error::invalid(field, format!("does not go with {what}"))),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn format(format: v1::ContextFormat) -> Format {
@@ -154,7 +200,10 @@ pub(super) fn corpus(
     if !collection.is_empty() || filter.is_some() {
         return Err(Error::invalid("documents", "inline documents go without collection and filter"));
     }
-    // A list needs no ids of its own: a document's place is its name.
-    let named = documents.into_iter().zip(1..).map(|(d, n)| convert::document(d, Some(n.to_string())));
-    Ok(Corpus::Inline(named.collect::<Result<_>>()?))
+    Ok(Corpus::Inline(inline(documents)?))
+}
+
+/// A list needs no ids of its own: a document's place is its name.
+fn inline(documents: Vec<v1::Document>) -> Result<Vec<Document>> {
+    documents.into_iter().zip(1..).map(|(d, n)| convert::document(d, Some(n.to_string()))).collect()
 }

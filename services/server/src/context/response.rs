@@ -47,7 +47,13 @@ pub(super) fn digested(
 }
 
 /// A context and what it took.
-fn told(context: Context, stats: Stats, asked: &Budget, waited: f64, fingerprint: String) -> v1::CompressResponse {
+pub(super) fn told(
+    context: Context,
+    stats: Stats,
+    asked: &Budget,
+    waited: f64,
+    fingerprint: String,
+) -> v1::CompressResponse {
     let stages = stats.stages_ms.into_iter().chain([("queue", waited)]);
     v1::CompressResponse {
         token_count: context.token_count.0,
@@ -140,6 +146,7 @@ fn excerpts(context: &Context) -> Vec<v1::Excerpt> {
                 .iter()
                 .map(|q| v1::Quote { span: Some(convert::span(q.span)), text: q.text.clone() })
                 .collect(),
+            kept: e.kept.iter().copied().map(convert::span).collect(),
             also_in: e.also_in.iter().map(|(source, span)| citation(source, *span)).collect(),
         })
         .collect()

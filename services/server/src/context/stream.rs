@@ -138,6 +138,9 @@ fn long_request(
         return Err(Error::invalid("document.media_type", reason));
     }
     let id = if document.id.is_empty() { "1" } else { &document.id };
+    if asked.words.is_some() {
+        return Err(Error::invalid("words", "does not go with a document that comes piece by piece"));
+    }
     let asked = request::compress(app, call, asked)?;
     Ok(LongRequest {
         document_id: id.parse()?,
