@@ -6,6 +6,7 @@
 mod answer;
 mod candidates;
 mod digest;
+mod diversity;
 mod long;
 mod memory;
 mod must_keep;
@@ -100,6 +101,8 @@ pub struct CompressRequest {
     /// Most passages that are read, 1 to 1,000; `None`: as many as was measured best, and of documents that came with
     /// the request all, for rankers that read whole documents.
     pub read_passages: Option<usize>,
+    /// What it counts that a block is unlike the better ones, 0 to 1: 0 orders blocks by relevance alone.
+    pub diversity: f32,
     /// Blocks of prose lose words that their meaning does not hang on; `None`: they are kept whole.
     pub words: Option<WordSettings>,
 }
@@ -192,6 +195,7 @@ impl Compressor {
             min_relevance: request.min_relevance,
             explain: request.explain,
             reading,
+            diversity: diversity::check(request.diversity)?,
             words,
         };
         answer(view.as_ref(), &filter, &question, &shape, stats, deadline)

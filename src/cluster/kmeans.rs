@@ -21,6 +21,8 @@ use crate::error::{Error, Result};
 
 /// Up to so many rows, every iteration looks at all of them.
 pub const MAX_WHOLE_ROWS: usize = 50_000;
+/// Of more rows, so many give the first centroids.
+pub const SAMPLE_ROWS: usize = 12_288;
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8192;
 /// Starts; the best one by inertia counts.
@@ -121,40 +123,40 @@ pub fn learn(rows: &Array2<f32>, clusters: usize, deadline: &Deadline) -> Result
     Ok(Centroids { directions: model.centroids().clone(), mean })
 }
 
-/// The same for more rows than memory should hold: centroids of `sample`, moved by batches of all rows (Sculley,
-/// "Web-Scale K-Means Clustering", WWW 2010). `each` hands over the rows, always in the same order.
-///
-/// # Errors
-/// As for [`learn`], and those of `each`.
-pub fn learn_in_batches(
-    sample: &Array2<f32>,
-    clusters: usize,
-    deadline: &Deadline,
-    each: impl FnOnce(&mut dyn FnMut(&[f32]) -> Result<()>) -> Result<()>,
-) -> Result<Centroids> {
-    let first = learn(sample, clusters, deadline)?;
-    let params = params(first.len()).init_method(KMeansInit::Precomputed(first.directions.clone()));
-    let params = params.check().map_err(|e| wrong(&e))?;
-    let (mut model, mut batch, dimension) = (None, Vec::new(), sample.ncols());
-    let mut learn_batch = |batch: &mut Vec<f32>| -> Result<()> {
-        deadline.check("cluster")?;
-        let rows = Array2::from_shape_vec((batch.len() / dimension, dimension), std::mem::take(batch))
-            .map_err(|e| wrong(&e))?;
-        model = match params.fit_with(model.take(), &DatasetBase::from(rows)) {
-            Ok(model) | Err(IncrKMeansError::NotConverged(model)) => Some(model),
-            Err(e) => return Err(wrong(&e)),
+impl Centroids {
+    /// The same, learnt from a sample, moved by batches of all rows, which are more than memory should hold (Sculley,
+    /// "Web-Scale K-Means Clustering", WWW 2010). `each` hands over the rows, always in the same order.
+    ///
+    /// # Errors
+    /// Those of `each`, the deadline's.
+    pub fn moved_by(
+        self,
+        deadline: &Deadline,
+        each: impl FnOnce(&mut dyn FnMut(&[f32]) -> Result<()>) -> Result<()>,
+    ) -> Result<Self> {
+        let Self { directions, mean } = self;
+        let params = params(directions.nrows()).init_method(KMeansInit::Precomputed(directions.clone()));
+        let params = params.check().map_err(|e| wrong(&e))?;
+        let (mut model, mut batch, dimension) = (None, Vec::new(), mean.len());
+        let mut learn_batch = |batch: &mut Vec<f32>| -> Result<()> {
+            deadline.check("cluster")?;
+            let rows = Array2::from_shape_vec((batch.len() / dimension, dimension), std::mem::take(batch))
+                .map_err(|e| wrong(&e))?;
+            model = match params.fit_with(model.take(), &DatasetBase::from(rows)) {
+                Ok(model) | Err(IncrKMeansError::NotConverged(model)) => Some(model),
+                Err(e) => return Err(wrong(&e)),
+            };
+            Ok(())
         };
-        Ok(())
-    };
-    each(&mut |row| {
-        batch.extend(row.iter().zip(&first.mean).map(|(value, mean)| value - mean));
-        if batch.len() >= BATCH_ROWS * dimension { learn_batch(&mut batch) } else { Ok(()) }
-    })?;
-    if !batch.is_empty() {
-        learn_batch(&mut batch)?;
+        each(&mut |row| {
+            batch.extend(row.iter().zip(&mean).map(|(value, mean)| value - mean));
+            if batch.len() >= BATCH_ROWS * dimension { learn_batch(&mut batch) } else { Ok(()) }
+        })?;
+        if !batch.is_empty() {
+            learn_batch(&mut batch)?;
+        }
+        Ok(Self { directions: model.map_or(directions, |model| model.centroids().clone()), mean })
     }
-    let directions = model.map_or(first.directions, |model| model.centroids().clone());
-    Ok(Centroids { directions, mean: first.mean })
 }
 
 #[cfg(test)]
@@ -190,7 +192,7 @@ mod tests {
             rows.rows().into_iter().try_for_each(|row| take(row.as_slice().unwrap()))
         };
         let whole = || learn(&rows, 5, &Deadline::none()).unwrap().directions;
-        let batches = || learn_in_batches(&rows, 5, &Deadline::none(), all).unwrap();
+        let batches = || learn(&rows, 5, &Deadline::none()).unwrap().moved_by(&Deadline::none(), all).unwrap();
         assert_eq!(whole(), whole());
         assert_eq!(batches().directions, batches().directions);
         assert!(rows.rows().into_iter().all(|row| batches().nearest(row.as_slice().unwrap()).unwrap().1 > 0.9));

@@ -12,7 +12,7 @@ mod number;
 
 pub(crate) use keywords::content_words;
 pub use keywords::{Keywords, keywords};
-pub use kmeans::{Centroids, MAX_WHOLE_ROWS, learn, learn_in_batches};
+pub use kmeans::{Centroids, MAX_WHOLE_ROWS, SAMPLE_ROWS, learn};
 pub use map::map;
 pub use number::{MAX_CLUSTERS, Number};
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::Ranker;
 use super::candidates;
+use super::diversity::diversify;
 use super::must_keep::MustKeep;
 use super::repeats::said_once;
 use super::words::DropWords;
@@ -113,6 +114,8 @@ pub(crate) struct Shape<'a> {
     pub(crate) explain: Option<usize>,
     /// Who reads the best passages; `None`: nobody.
     pub(crate) reading: Option<WhoReads<'a>>,
+    /// What it counts that a block is unlike the better ones, 0 to 1.
+    pub(crate) diversity: f32,
     /// Blocks lose words; `None`: they are kept whole.
     pub(crate) words: Option<DropWords<'a>>,
 }
@@ -157,8 +160,16 @@ pub(crate) fn answer(
         let choice: Vec<BlockScore> = scores.iter().filter(enough).copied().collect();
         let (sources, pieces) = candidates::pieces(&candidates, &choice, &first, shape.inline);
         let mut pieces = said_once(pieces);
+        let from = (candidates.as_slice(), sources.as_slice());
+        if shape.diversity > 0.0 {
+            let of = |s: &BlockScore| {
+                let candidate = &candidates[s.candidate];
+                ((candidate.id.revision, candidate.stored.segment.blocks[s.block].span), s.relevance)
+            };
+            let relevance = scores.iter().map(of).collect();
+            stats.time("rank", || diversify(&mut pieces, &relevance, from, shape.diversity, deadline))?;
+        }
         if let Some(words) = &shape.words {
-            let from = (candidates.as_slice(), sources.as_slice());
             stats.time("words", || words.of(&mut pieces, from, question, shape.budget, deadline))?;
         }
         Ok::<_, Error>((sources, pieces))

@@ -226,6 +226,7 @@ impl<'m> LongText<'m> {
             min_relevance: request.min_relevance,
             explain: request.explain,
             reading,
+            diversity: 0.0,
             words: None,
         };
         answer(&view, &Filter::All, &question, &shape, stats, deadline)

@@ -22,11 +22,13 @@ use crate::read::{Of, Reader, Reading};
 use crate::runtime::in_parallel;
 
 /// Tokens that are read together: a turn is guessed from those before it.
-const WINDOW: usize = 1024;
+const WINDOW: usize = 384;
 /// Surprise counts up to this part of all tokens' surprise.
 const CAP: f32 = 0.95;
-/// Of a sentence, this part of its tokens counts: the most surprising ones.
+/// Of a sentence, this part of its tokens counts: the most surprising ones ...
 const UPPER: usize = 4;
+/// ... and at least so many: "Channel three?" surprises, and says little.
+const LEAST_TOKENS: usize = 6;
 
 /// What of a conversation is kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -246,9 +248,9 @@ fn is_words(text: &str) -> bool {
     2 * text.split_whitespace().filter(is_word).count() >= text.split_whitespace().count()
 }
 
-/// The mean of the upper quarter.
+/// The mean of the upper quarter; what is missing of a short sentence counts nothing.
 fn upper_mean(mut values: Vec<f32>) -> f32 {
+    let count = values.len().div_ceil(UPPER).max(LEAST_TOKENS);
     values.sort_by(|a, b| b.total_cmp(a));
-    values.truncate(values.len().div_ceil(UPPER));
-    values.iter().sum::<f32>() / values.len().max(1) as f32
+    values.iter().take(count).sum::<f32>() / count as f32
 }

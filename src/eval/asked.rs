@@ -18,6 +18,8 @@ use crate::fit::{Budget, Format, Order};
 use crate::index::{Filter, SegmentId, View};
 use crate::rank::Question;
 
+/// What novelty counts in the system `diverse`.
+const DIVERSITY: f32 = 0.3;
 /// Documents are ranked from so many segments.
 const RANKED_SEGMENTS: usize = 400;
 
@@ -50,6 +52,7 @@ impl Asked<'_> {
             System::PassageBm25 => passages::By::Lexical,
             System::PassageDense => passages::By::Dense,
             System::PassageFused => passages::By::Fused,
+            System::PassageSoft => passages::By::SoftVotes,
             System::Fast | System::Auto | System::AutoMini | System::AutoLanguage => {
                 let view = &self.prepared.index;
                 let found = compress::retrieve(view, &filter, self.question, RANKED_SEGMENTS, deadline)?;
@@ -85,14 +88,15 @@ impl Asked<'_> {
         let made = |text| Made { text, ..Made::default() };
         let by = match system {
             served if served.asks_for().is_some() => {
-                return self.served(budget, self.plan.reading(served)?, None, deadline);
+                return self.served(budget, (self.plan.reading(served)?, None, 0.0), deadline);
             }
             System::Words => {
                 let words = DropWords { encoder: self.encoder, settings: WordSettings::default() };
-                return self.served(budget, None, Some(words), deadline);
+                return self.served(budget, (None, Some(words), 0.0), deadline);
             }
+            System::Diverse => return self.served(budget, (None, None, DIVERSITY), deadline),
             System::Digest => return self.digest(budget, deadline),
-            System::PassageBm25 | System::PassageDense | System::PassageFused => {
+            System::PassageBm25 | System::PassageDense | System::PassageFused | System::PassageSoft => {
                 let ranked = order.unwrap_or_default();
                 return passages::context(&self.prepared.passages, ranked, budget, tokenizer).map(made);
             }
@@ -140,13 +144,12 @@ impl Asked<'_> {
     fn served(
         &self,
         budget: u32,
-        reading: Option<WhoReads<'_>>,
-        words: Option<DropWords<'_>>,
+        (reading, words, diversity): (Option<WhoReads<'_>>, Option<DropWords<'_>>, f32),
         deadline: &Deadline,
     ) -> Result<Made> {
         let filter = self.prepared.filter(self.labelled.candidates.as_deref());
         let budget = Budget::new(budget, self.plan.tokenizer.clone())?;
-        let shape = Shape { words, ..shape(self.plan, &budget, reading) };
+        let shape = Shape { words, diversity, ..shape(self.plan, &budget, reading) };
         let view: &dyn View = &self.prepared.index;
         match compress::answer(view, &filter, self.question, &shape, Stats::default(), deadline) {
             Ok(answer) => Ok(Made {
@@ -174,6 +177,7 @@ fn shape<'a>(plan: &'a Plan, budget: &'a Budget, reading: Option<WhoReads<'a>>) 
         min_relevance: 0.0,
         explain: None,
         reading,
+        diversity: 0.0,
         words: None,
     }
 }

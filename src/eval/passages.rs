@@ -57,6 +57,7 @@ pub(super) enum By {
     Lexical,
     Dense,
     Fused,
+    SoftVotes,
 }
 
 /// The passages of a view, best first.
@@ -68,6 +69,7 @@ pub(super) fn ranked(view: &dyn View, filter: &Filter, question: &Question, by: 
         By::Lexical => ids(lexical()?),
         By::Dense => ids(dense()?),
         By::Fused => reciprocal_ranks(&dense()?, &lexical()?),
+        By::SoftVotes => soft_votes(&dense()?, &lexical()?),
     })
 }
 
@@ -77,10 +79,29 @@ fn reciprocal_ranks(dense: &[Hit], lexical: &[Hit]) -> Vec<SegmentId> {
     for (segment, rank, _) in ranked_hits(dense).chain(ranked_hits(lexical)) {
         *fused.entry(segment).or_default() += 1.0 / (DAMPING + rank as f32);
     }
-    let mut order: Vec<(SegmentId, f32)> = fused.into_iter().collect();
+    best_first(fused)
+}
+
+fn best_first(scores: BTreeMap<SegmentId, f32>) -> Vec<SegmentId> {
+    let mut order: Vec<(SegmentId, f32)> = scores.into_iter().collect();
     // Stable: equal scores stay in the order of the documents.
     order.sort_by(|a, b| b.1.total_cmp(&a.1));
     order.into_iter().map(|(segment, _)| segment).collect()
+}
+
+/// Soft votes (TokenSelect, arXiv 2411.02886, whose voters are attention heads): every list's softmax, summed. Scores
+/// are standardised before, so that neither list is sharper for its unit alone.
+fn soft_votes(dense: &[Hit], lexical: &[Hit]) -> Vec<SegmentId> {
+    let mut votes: BTreeMap<SegmentId, f32> = BTreeMap::new();
+    for hits in [dense, lexical] {
+        let count = hits.len().max(1) as f32;
+        let mean = hits.iter().map(|h| h.score).sum::<f32>() / count;
+        let deviation = (hits.iter().map(|h| (h.score - mean).powi(2)).sum::<f32>() / count).sqrt().max(f32::EPSILON);
+        let vote = |hit: &Hit| ((hit.score - mean) / deviation).exp();
+        let all: f32 = hits.iter().map(vote).sum();
+        hits.iter().for_each(|hit| *votes.entry(hit.segment).or_default() += vote(hit) / all);
+    }
+    best_first(votes)
 }
 
 /// `title`, passage, blank line, and so on; the last one is cut where the budget ends.

@@ -33,6 +33,8 @@ pub enum System {
     Xl3m,
     /// InfiniRetri over the best passages.
     InfiniRetri,
+    /// Tamis as served, where what is unlike the better blocks counts as well.
+    Diverse,
     /// Tamis as served, with words dropped.
     Words,
     /// A digest: what the passages say, cluster by cluster.
@@ -47,6 +49,8 @@ pub enum System {
     PassageDense,
     /// Whole passages by both, fused: rerank and cut.
     PassageFused,
+    /// Whole passages by both, each list's softmax summed.
+    PassageSoft,
     /// Sentence vectors, bare.
     Sentence,
     /// Sentence vectors of "title: sentence": the simple strong baseline.
@@ -57,7 +61,7 @@ pub enum System {
 
 impl System {
     /// Every system, the one under test first.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Fast,
         Self::Mini,
         Self::Language,
@@ -67,12 +71,14 @@ impl System {
         Self::AutoLanguage,
         Self::Xl3m,
         Self::InfiniRetri,
+        Self::Diverse,
         Self::Words,
         Self::Digest,
         Self::TitleSentence,
         Self::Mmr,
         Self::Sentence,
         Self::PassageFused,
+        Self::PassageSoft,
         Self::PassageDense,
         Self::PassageBm25,
         Self::Lead,
@@ -81,7 +87,7 @@ impl System {
 
     /// Whether it chooses among whole passages.
     pub(super) fn ranks_passages(self) -> bool {
-        matches!(self, Self::PassageBm25 | Self::PassageDense | Self::PassageFused)
+        matches!(self, Self::PassageBm25 | Self::PassageDense | Self::PassageFused | Self::PassageSoft)
     }
 
     /// Whether it chooses among sentences, each scored by itself.
@@ -104,6 +110,12 @@ impl System {
             Self::Language | Self::AutoLanguage | Self::Xl3m | Self::InfiniRetri => who == Who::Language,
             _ => false,
         }
+    }
+
+    /// Whether it is for questions of another kind, and compared only where it is asked for.
+    #[must_use]
+    pub fn is_asked_for(self) -> bool {
+        matches!(self, Self::Digest | Self::Diverse | Self::Words)
     }
 
     /// The request that it stands for, as served; `None` for what is not Tamis.
@@ -141,6 +153,7 @@ impl System {
             Self::AutoLanguage => "auto-language",
             Self::Xl3m => "xl3m",
             Self::InfiniRetri => "infiniretri",
+            Self::Diverse => "diverse",
             Self::Words => "words",
             Self::Digest => "digest",
             Self::Random => "random",
@@ -148,6 +161,7 @@ impl System {
             Self::PassageBm25 => "passage-bm25",
             Self::PassageDense => "passage-dense",
             Self::PassageFused => "passage-fused",
+            Self::PassageSoft => "passage-soft",
             Self::Sentence => "sentence",
             Self::TitleSentence => "title-sentence",
             Self::Mmr => "mmr",

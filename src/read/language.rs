@@ -29,6 +29,8 @@ use crate::runtime::{Pool, Runtime};
 
 /// Largest network: its weights as floats must fit into one graph.
 const MAX_PARAMETERS: u64 = 500_000_000;
+/// Passes that ask for all tokens are as long as a multiple of this.
+const PADDED: usize = 128;
 
 /// The reader. Its two networks, one for each signal, are written when they are first asked for.
 pub struct LanguageReader {
@@ -330,14 +332,17 @@ impl Reader for LanguageReader {
             Of::Question => read.question.start.saturating_sub(1),
             Of::Passage => read.passage.start.saturating_sub(1).min(read.question.start.saturating_sub(1)),
         };
-        let pass = Pass { ids: &read.ids, first_row, before: None };
+        // Every new length costs ONNX Runtime hundreds of MB in bf16, where all tokens are asked for and lengths vary most.
+        // What follows a token changes nothing before it.
+        let mut ids = read.ids.clone();
+        if of == Of::Passage {
+            ids.resize(ids.len().next_multiple_of(PADDED).min(self.window()).max(ids.len()), read.ids[0]);
+        }
+        let pass = Pass { ids: &ids, first_row, before: None };
         let logits = self.run((sessions, &self.paces[2]), pass, deadline, |outputs| finite(&outputs[0]))?;
-        let rows: Vec<&[f32]> = logits.chunks_exact(self.shape.vocabulary).collect();
-        let unlikely = |n: usize| {
-            // Rows that were not asked for tell nothing.
-            let row = n.checked_sub(first_row + 1).and_then(|row| rows.get(row))?;
-            Some(log_sum_exp(row) - f64::from(*row.get(read.ids[n] as usize)?))
-        };
+        let rows = logits.chunks_exact(self.shape.vocabulary).take(read.ids.len() - first_row);
+        let rows: Vec<&[f32]> = rows.collect();
+        let unlikely = |n: usize| surprise(&rows, first_row, &read.ids, n);
         let tokens = read.passage.clone().zip(&read.places);
         let tokens = tokens.filter_map(|(n, bytes)| Some((bytes.clone(), unlikely(n)? as f32))).collect();
         let asked: Vec<f64> = read.question.clone().filter_map(unlikely).collect();
@@ -357,6 +362,13 @@ fn means(values: &[f32], length: usize, rows: usize) -> Vec<f32> {
         sums
     };
     values.chunks_exact(length * rows).flat_map(of_head).collect()
+}
+
+/// -ln P(x_n | x_0 .. x_(n-1)) (SirLLM, arXiv 2405.12528, equation 1), from rows of logits of which the first is that of
+/// token `first_row`: what follows a token is told by its own row. `None` for rows that were not asked for.
+fn surprise(rows: &[&[f32]], first_row: usize, ids: &[i64], n: usize) -> Option<f64> {
+    let row = n.checked_sub(first_row + 1).and_then(|row| rows.get(row))?;
+    Some(log_sum_exp(row) - f64::from(*row.get(ids[n] as usize)?))
 }
 
 fn log_sum_exp(logits: &[f32]) -> f64 {
@@ -384,4 +396,32 @@ fn blake3_of(path: &std::path::Path) -> Result<String> {
     let mut file = std::fs::File::open(path).map_err(Error::io(path))?;
     std::io::copy(&mut file, &mut hasher).map_err(Error::io(path))?;
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The authors' code (release of May 2024) takes token n's logit from its own row, which tells of token n + 1, and moves
+    /// the list on by one: it measures how likely a token is to be said twice.
+    fn as_released(rows: &[&[f32]], ids: &[i64], n: usize) -> f64 {
+        let row = rows[n - 1];
+        log_sum_exp(row) - f64::from(row[ids[n - 1] as usize])
+    }
+
+    #[test]
+    fn the_row_of_the_token_before_tells_how_likely_a_token_was() {
+        // Every token is followed by the one that its row foretells, and none is said twice.
+        let ids = [0_i64, 2, 1, 3];
+        let foretells = |next: usize| -> Vec<f32> { (0..4).map(|id| if id == next { 20.0 } else { 0.0 }).collect() };
+        let rows = [foretells(2), foretells(1), foretells(3), foretells(0)];
+        let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+        for n in 1..4 {
+            assert!(surprise(&rows, 0, &ids, n).unwrap() < 1e-6);
+            assert!(as_released(&rows, &ids, n) > 19.0, "what was foretold is called surprising");
+        }
+        // Rows from the second token on, as they are computed where no more is asked for.
+        assert_eq!(surprise(&rows[1..], 1, &ids, 2), surprise(&rows, 0, &ids, 2));
+        assert_eq!(surprise(&rows[1..], 1, &ids, 1), None);
+    }
 }

@@ -7,6 +7,7 @@ mod cli;
 mod crash;
 mod digest;
 mod eval;
+mod memory;
 mod python;
 mod reading;
 mod server;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use ndarray::Array2;
 
-use crate::cluster::{Centroids, MAX_WHOLE_ROWS, Number, learn_in_batches, unlike_others};
+use crate::cluster::{Centroids, MAX_WHOLE_ROWS, Number, SAMPLE_ROWS, unlike_others};
 use crate::deadline::Deadline;
 use crate::document::Revision;
 use crate::encode::PackedVector;
@@ -159,7 +159,7 @@ fn centroids(
     count: usize,
     deadline: &Deadline,
 ) -> Result<Centroids> {
-    let step = count.div_ceil(MAX_WHOLE_ROWS);
+    let step = if count <= MAX_WHOLE_ROWS { 1 } else { count.div_ceil(SAMPLE_ROWS) };
     let (mut rows, mut n) = (Vec::with_capacity(count.min(MAX_WHOLE_ROWS)), 0_usize);
     let dimension = view.settings().dimension;
     origin.each(&mut |row| {
@@ -181,9 +181,10 @@ fn centroids(
     if step == 1 {
         return Ok(centroids);
     }
-    learn_in_batches(&rows, centroids.len(), deadline, |take| {
+    let moving = |take: &mut dyn FnMut(&[f32]) -> Result<()>| {
         origin.each(&mut |row| if row.scale > 0.0 { take(&row.unpacked()) } else { Ok(()) })
-    })
+    };
+    centroids.moved_by(deadline, moving)
 }
 
 /// The order of documents' ids and of the places in them.

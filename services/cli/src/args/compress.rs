@@ -46,6 +46,9 @@ pub(crate) struct CompressArgs {
     /// Most passages that are read
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) read_passages: Option<u32>,
+    /// What it counts that a block is unlike the better ones, 0 to 1: every aspect before one is told twice
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, conflicts_with_all = ["digest", "stream"])]
+    pub(crate) diversity: f32,
     /// Drop words that a sentence's meaning does not hang on, so that more sentences fit: this share of them, .05 to .9.
     /// Numbers, negations, names, ids, quotations and the question's words stay; it costs answers all the same
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.3",
@@ -76,7 +79,7 @@ pub(crate) struct CompressArgs {
     /// Keep of a conversation its opening, its newest turns, and of the others what could be guessed least: a file (or -)
     /// of JSON lines, {"role","content"}, the oldest turn first
     #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "mode", "order", "must_keep", "min_relevance", "ranker",
-        "read_with", "read_passages", "explain", "stream", "digest", "drop_words", "paths", "input_jsonl", "conditions",
+        "read_with", "read_passages", "explain", "stream", "digest", "drop_words", "diversity", "paths", "input_jsonl", "conditions",
         "filter"])]
     pub(crate) memory: Option<PathBuf>,
     /// Turns at the beginning that are kept whole [default: 1]

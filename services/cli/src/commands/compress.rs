@@ -88,6 +88,7 @@ pub(super) fn request(args: &CompressArgs, query: String) -> CompressRequest {
         }
         .into(),
         read_passages: args.read_passages,
+        diversity: args.diversity,
         words: args.drop_words.map(|drop| v1::WordOptions { drop, no_marks: args.no_marks }),
         read_with: match args.read_with {
             None => v1::ReaderName::Unspecified,

@@ -98,7 +98,7 @@ fn usage(e: tamis::error::Error) -> Failure {
 fn systems(args: &EvalArgs) -> Result<Vec<System>> {
     if args.system.is_empty() {
         // A reader takes a second a question: it reads where it is asked to. A digest is for questions of another kind.
-        return Ok(System::ALL.into_iter().filter(|s| !s.reads() && *s != System::Digest).collect());
+        return Ok(System::ALL.into_iter().filter(|s| !s.reads() && !s.is_asked_for()).collect());
     }
     args.system.iter().map(|s| s.parse().map_err(usage)).collect()
 }

@@ -70,6 +70,7 @@ pub(super) fn compress(app: &App, call: &Call, request: v1::CompressRequest) -> 
         must_keep: request.must_keep,
         min_relevance: request.min_relevance,
         words,
+        diversity: request.diversity,
     })
 }
 
@@ -129,6 +130,7 @@ fn ranks_nothing(request: &v1::CompressRequest, what: &str) -> Result<()> {
         ("min_relevance", request.min_relevance != 0.0),
         ("explain", request.explain.is_some()),
         ("words", request.words.is_some()),
+        ("diversity", request.diversity != 0.0),
         ("read_passages", request.read_passages.is_some()),
         ("read_with", request.read_with() != v1::ReaderName::Unspecified),
         ("ranker", !matches!(request.ranker(), v1::Ranker::Unspecified | v1::Ranker::Fused)),

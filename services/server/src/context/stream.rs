@@ -138,8 +138,9 @@ fn long_request(
         return Err(Error::invalid("document.media_type", reason));
     }
     let id = if document.id.is_empty() { "1" } else { &document.id };
-    if asked.words.is_some() {
-        return Err(Error::invalid("words", "does not go with a document that comes piece by piece"));
+    if let Some(field) = [("words", asked.words.is_some()), ("diversity", asked.diversity != 0.0)].iter().find(|f| f.1)
+    {
+        return Err(Error::invalid(field.0, "does not go with a document that comes piece by piece"));
     }
     let asked = request::compress(app, call, asked)?;
     Ok(LongRequest {
