@@ -137,13 +137,13 @@ async fn diversity_tells_another_aspect_before_the_same_again() {
     let adjectives = ["fine", "dense", "even", "tight", "smooth", "delicate", "regular", "close"];
     let mesh =
         adjectives.map(|a| format!("Customers say that the mesh of this sieve is {a} and that purées come out silky."));
-    let price = "Customers say that this sieve costs too much money.".to_owned();
+    let price = "Customers say that this sieve costs too much money for what it is, and send it back.".to_owned();
     let texts = mesh.into_iter().chain([price]).enumerate();
     let documents: Vec<_> = texts.map(|(n, text)| document(&format!("r{n}"), &text)).collect();
     let ask = |diversity| CompressRequest {
-        query: "What do customers say about the mesh of this sieve, and what else?".into(),
+        query: "Is the mesh of this sieve good, and are purées silky?".into(),
         documents: documents.clone(),
-        budget: Some(Budget { max_tokens: 90, tokenizer: String::new() }),
+        budget: Some(Budget { max_tokens: 56, tokenizer: String::new() }),
         diversity,
         ..CompressRequest::default()
     };
@@ -152,7 +152,7 @@ async fn diversity_tells_another_aspect_before_the_same_again() {
     let diverse = client.compress(ask(0.6)).await.unwrap().into_inner();
     assert!(!alike.text.contains("costs too much"), "{}", alike.text);
     assert!(diverse.text.contains("costs too much") && diverse.text.contains("mesh"), "{}", diverse.text);
-    assert!(diverse.token_count <= 90);
+    assert!(diverse.token_count <= 56);
     let refused = client.compress(ask(1.5)).await.unwrap_err();
     assert_eq!(refused.message(), "diversity: must be from 0 to 1");
 }

@@ -40,7 +40,7 @@ fn answers_are_found_and_the_gate_holds() {
     let shown = succeed(d, &arguments);
     let report: Value = serde_json::from_str(&shown).unwrap();
     let systems = report["sets"][0]["systems"].as_array().unwrap();
-    assert_eq!(systems.len(), 9);
+    assert_eq!(systems.len(), 10);
     for system in systems {
         let budgets = system["budgets"].as_array().unwrap();
         assert!(budgets.iter().all(|b| b["over"] == 0), "{system}");
