@@ -9,7 +9,6 @@ mod checks;
 mod prompt;
 
 use std::ops::AddAssign;
-use std::str::FromStr;
 
 pub use cached::CachedSummarizer;
 pub use checks::not_in;
@@ -89,18 +88,6 @@ pub enum Method {
     Hierarchical,
     /// One summary is brought up to date with part after part.
     Incremental,
-}
-
-impl FromStr for Method {
-    type Err = Error;
-
-    fn from_str(s: &str) -> Result<Self> {
-        match s {
-            "hierarchical" => Ok(Self::Hierarchical),
-            "incremental" => Ok(Self::Incremental),
-            _ => Err(Error::invalid("digest.summary", format!("{s:?}: use hierarchical or incremental"))),
-        }
-    }
 }
 
 /// What is summarised, and how.
