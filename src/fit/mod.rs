@@ -166,7 +166,7 @@ pub struct Excerpt {
     pub source: Source,
     /// Its bytes in the document.
     pub span: Span,
-    /// The bytes themselves.
+    /// The bytes themselves; where words were dropped, what is left of them.
     pub text: String,
     /// Tokens of the text alone.
     pub tokens: TokenCount,
