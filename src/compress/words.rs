@@ -79,6 +79,22 @@ struct Groups<'p> {
     free: Vec<usize>,
 }
 
+/// What is left of a block.
+struct Shortened {
+    /// Which of the pieces.
+    piece: usize,
+    text: String,
+    /// Bytes of the whole text.
+    kept: Vec<Range<usize>>,
+}
+
+/// What a block is without each of its free groups.
+struct Importance {
+    whole: Vector,
+    /// How far each free group moves the vector by being away.
+    moved: Vec<f32>,
+}
+
 impl DropWords<'_> {
     /// Drops words of the best blocks of prose, as many blocks as the budget could hold.
     pub(super) fn of(
@@ -89,62 +105,69 @@ impl DropWords<'_> {
         budget: &Budget,
         deadline: &Deadline,
     ) -> Result<()> {
-        let prose = prose(candidates);
-        let is_prose = |p: &Piece| prose.contains(&(sources[p.source].revision, p.span));
-        let mut best: Vec<usize> = (0..pieces.len()).collect();
-        best.sort_by(|a, b| pieces[*b].by_score(&pieces[*a]));
-        let mut room = f64::from(budget.max_tokens.0) / f64::from(1.0 - self.settings.drop);
-        best.retain(|n| {
-            let fits = room > 0.0;
-            room -= f64::from(budget.tokenizer.count(&pieces[*n].text).0);
-            // What must be kept is kept whole.
-            fits && !pieces[*n].first && is_prose(&pieces[*n])
-        });
+        let (prose, protected) = (prose(candidates), Protected::of(question));
+        let mut best = self.best(pieces, budget);
+        // What must be kept is kept whole.
+        best.retain(|n| !pieces[*n].first && prose.contains(&(sources[pieces[*n].source].revision, pieces[*n].span)));
         best.truncate(MAX_BLOCKS);
-        let protected = Protected::of(question);
         let blocks: Vec<Groups<'_>> = best.into_iter().filter_map(|n| groups(n, &pieces[n].text, &protected)).collect();
-        let importances = self.importances(&blocks, deadline)?;
-        let mut wanted: Vec<(usize, Vec<usize>)> = Vec::new();
-        for (n, (block, importances)) in blocks.iter().zip(&importances).enumerate() {
-            let mut free: Vec<usize> = (0..block.free.len()).collect();
-            // Of equal ones the first goes.
-            free.sort_by(|a, b| importances.1[*a].total_cmp(&importances.1[*b]));
-            let count = (self.settings.drop * block.groups.len() as f32) as usize;
-            let dropped: Vec<usize> = free.into_iter().take(count).map(|n| block.free[n]).collect();
-            if !dropped.is_empty() {
-                wanted.push((n, dropped));
-            }
-        }
-        let mut shortened: Vec<(usize, String, Vec<Span>)> = Vec::new();
-        while !wanted.is_empty() {
-            let texts: Vec<(String, Vec<Range<usize>>)> =
-                wanted.iter().map(|(n, dropped)| blocks[*n].without(dropped, self.settings.marks)).collect();
-            let bare: Vec<String> = wanted.iter().map(|(n, dropped)| blocks[*n].without(dropped, false).0).collect();
-            let vectors = self.encoded(&bare, deadline)?;
-            let mut again = Vec::new();
-            for (((n, mut dropped), (text, kept)), vector) in wanted.into_iter().zip(texts).zip(vectors) {
-                let block = &blocks[n];
-                if importances[n].0.cosine(&vector) < GATE {
-                    dropped.truncate(dropped.len() / 2);
-                    if !dropped.is_empty() {
-                        again.push((n, dropped));
-                    }
-                } else if budget.tokenizer.count(&text) < budget.tokenizer.count(block.text) {
-                    let start = pieces[block.piece].span.start as usize;
-                    let kept = kept.into_iter().map(|part| Span::new(start + part.start, start + part.end)).collect();
-                    shortened.push((block.piece, text, kept));
-                }
-            }
-            wanted = again;
-        }
-        for (n, text, kept) in shortened {
-            (pieces[n].text, pieces[n].kept) = (text, kept);
+        for Shortened { piece, text, kept } in self.shortened(&blocks, budget, deadline)? {
+            let start = pieces[piece].span.start as usize;
+            pieces[piece].text = text;
+            pieces[piece].kept = kept.into_iter().map(|part| Span::new(start + part.start, start + part.end)).collect();
         }
         Ok(())
     }
 
-    /// Of every block its vector, and how far each free group moves it.
-    fn importances(&self, blocks: &[Groups<'_>], deadline: &Deadline) -> Result<Vec<(Vector, Vec<f32>)>> {
+    /// The best pieces, as many as fill the budget when they have lost their words.
+    fn best(&self, pieces: &[Piece], budget: &Budget) -> Vec<usize> {
+        let mut best: Vec<usize> = (0..pieces.len()).collect();
+        best.sort_by(|a, b| pieces[*b].by_score(&pieces[*a]));
+        let mut room = f64::from(budget.max_tokens.0) / f64::from(1.0 - self.settings.drop);
+        let fits = |n: &usize| {
+            let fits = room > 0.0;
+            room -= f64::from(budget.tokenizer.count(&pieces[*n].text).0);
+            fits
+        };
+        best.into_iter().take_while(fits).collect()
+    }
+
+    /// The blocks that lose words.
+    fn shortened(&self, blocks: &[Groups<'_>], budget: &Budget, deadline: &Deadline) -> Result<Vec<Shortened>> {
+        let importances = self.importances(blocks, deadline)?;
+        let least = blocks.iter().zip(&importances).map(|(block, importance)| self.least(block, importance));
+        let mut wanted: Vec<(usize, Vec<usize>)> = least.enumerate().filter(|(_, groups)| !groups.is_empty()).collect();
+        let mut out = Vec::new();
+        while !wanted.is_empty() {
+            let bare: Vec<String> = wanted.iter().map(|(n, dropped)| blocks[*n].without(dropped, false).0).collect();
+            let vectors = self.encoded(&bare, deadline)?;
+            let mut again = Vec::new();
+            for ((n, mut dropped), vector) in wanted.into_iter().zip(vectors) {
+                if importances[n].whole.cosine(&vector) < GATE {
+                    dropped.truncate(dropped.len() / 2);
+                    again.push((n, dropped));
+                    continue;
+                }
+                let (text, kept) = blocks[n].without(&dropped, self.settings.marks);
+                if budget.tokenizer.count(&text) < budget.tokenizer.count(blocks[n].text) {
+                    out.push(Shortened { piece: blocks[n].piece, text, kept });
+                }
+            }
+            again.retain(|(_, dropped)| !dropped.is_empty());
+            wanted = again;
+        }
+        Ok(out)
+    }
+
+    /// The free groups that a block's vector hangs on least, of equal ones the first, as many as are to be dropped.
+    fn least(&self, block: &Groups<'_>, importance: &Importance) -> Vec<usize> {
+        let mut free: Vec<(f32, usize)> = importance.moved.iter().copied().zip(block.free.iter().copied()).collect();
+        free.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let count = (self.settings.drop * block.groups.len() as f32) as usize;
+        free.into_iter().take(count).map(|(_, group)| group).collect()
+    }
+
+    fn importances(&self, blocks: &[Groups<'_>], deadline: &Deadline) -> Result<Vec<Importance>> {
         let mut texts = Vec::new();
         for block in blocks {
             texts.push(block.text.to_owned());
@@ -156,7 +179,7 @@ impl DropWords<'_> {
             // Of vectors of unit length the distance goes with the cosine.
             let distance = |without: Vector| (2.0 - 2.0 * whole.cosine(&without)).max(0.0).sqrt();
             let moved = vectors.by_ref().take(block.free.len()).map(distance).collect();
-            Some((whole, moved))
+            Some(Importance { whole, moved })
         };
         Ok(blocks.iter().filter_map(of).collect())
     }
