@@ -1,6 +1,6 @@
 //! Passages to a summary in a language model's words: what an abstractive digest says of a cluster.
 //!
-//! The library knows no network: who completes prompts is a [`Summarizer`]. What is ours is what it is asked ([`prompt`]),
+//! The library knows no network: who completes prompts is a [`Summarizer`]. What is ours is what it is asked (`prompt.rs`),
 //! how passages that are too many for one prompt become one summary (the two ways of BooookScore, Chang et al., ICLR 2024,
 //! arXiv 2310.00785), and what is looked at afterwards: [`not_in`] finds the numbers and names that no passage has.
 
