@@ -287,16 +287,7 @@ impl Compressor {
                 Ok((view, filter.clone()))
             }
             Corpus::Inline(documents) => {
-                if documents.is_empty() {
-                    return Err(Error::invalid("documents", "name a collection or bring at least one document"));
-                }
-                if documents.len() > MAX_INLINE_DOCUMENTS {
-                    return Err(Error::LimitExceeded {
-                        field: "documents",
-                        limit: MAX_INLINE_DOCUMENTS as u64,
-                        actual: documents.len() as u64,
-                    });
-                }
+                check_documents(documents, "name a collection or bring at least one document")?;
                 let encoder = self.encoder.as_ref();
                 let settings = ingest::settings_for(encoder, BlockVectors::Separate);
                 let prepared = documents
@@ -312,14 +303,31 @@ impl Compressor {
 /// What holds for every request.
 fn check(query: &str, budget: &Budget, min_relevance: f32) -> Result<()> {
     check_query(query)?;
-    if budget.max_tokens.0 > MAX_BUDGET_TOKENS {
-        let (limit, actual) = (u64::from(MAX_BUDGET_TOKENS), u64::from(budget.max_tokens.0));
-        return Err(Error::LimitExceeded { field: "budget.max_tokens", limit, actual });
-    }
+    check_budget(budget)?;
     if !(0.0..=1.0).contains(&min_relevance) {
         return Err(Error::invalid("min_relevance", "must be from 0 to 1"));
     }
     Ok(())
+}
+
+fn check_budget(budget: &Budget) -> Result<()> {
+    if budget.max_tokens.0 > MAX_BUDGET_TOKENS {
+        let (limit, actual) = (u64::from(MAX_BUDGET_TOKENS), u64::from(budget.max_tokens.0));
+        return Err(Error::LimitExceeded { field: "budget.max_tokens", limit, actual });
+    }
+    Ok(())
+}
+
+/// What holds for documents that come with a request; `none` says what to bring.
+fn check_documents(documents: &[Document], none: &str) -> Result<()> {
+    match documents.len() {
+        0 => Err(Error::invalid("documents", none)),
+        n if n > MAX_INLINE_DOCUMENTS => {
+            let (limit, actual) = (MAX_INLINE_DOCUMENTS as u64, n as u64);
+            Err(Error::LimitExceeded { field: "documents", limit, actual })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_query(query: &str) -> Result<()> {

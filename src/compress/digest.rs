@@ -20,7 +20,7 @@ use self::gather::{Clustered, Group};
 pub use self::places::{MAX_PLACES, Place};
 use self::summaries::Summaries;
 pub use self::summaries::Summary;
-use super::{Compressor, Corpus, MAX_SEGMENTS, Stats, check, retrieve};
+use super::{Compressor, Corpus, MAX_SEGMENTS, Stats, check_budget, check_query, retrieve};
 use crate::cluster::{Number, keywords};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
@@ -216,8 +216,8 @@ pub(crate) fn tell(
 }
 
 fn check_request(request: &DigestRequest) -> Result<Number> {
-    // Without a question the other rules hold all the same.
-    check(request.query.as_deref().unwrap_or("all"), &request.budget, 0.0)?;
+    request.query.as_deref().map_or(Ok(()), check_query)?;
+    check_budget(&request.budget)?;
     facts::check(&request.facts)?;
     match request.passages {
         Some(_) if request.query.is_none() => {

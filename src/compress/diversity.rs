@@ -1,4 +1,4 @@
-//! Every aspect before one is told twice: maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998) over blocks.
+//! Every aspect before one is told twice: blocks by maximal marginal relevance.
 //!
 //! Opt-in: for questions that one passage answers it costs answers (docs/evaluation.md).
 
@@ -9,7 +9,7 @@ use crate::document::Revision;
 use crate::encode::PackedVector;
 use crate::error::{Error, Result};
 use crate::fit::{Piece, Source};
-use crate::rank::Candidate;
+use crate::rank::{Candidate, by_marginal_relevance};
 use crate::span::Span;
 
 /// Most blocks that are put in this order; the others stand behind them.
@@ -25,8 +25,7 @@ pub(super) fn check(diversity: f32) -> Result<f32> {
     }
 }
 
-/// Gives pieces scores by relevance, and by how unlike they are to the better ones: the next piece is the one with the
-/// greatest (1 - d) relevance - d likeness, where likeness is the largest cosine to a piece before it.
+/// Gives pieces scores by relevance, in relation to the best, and by how unlike they are to the better ones.
 ///
 /// `relevance` is of the pieces, 0 to 1.
 pub(super) fn diversify(
@@ -36,6 +35,7 @@ pub(super) fn diversify(
     diversity: f32,
     deadline: &Deadline,
 ) -> Result<()> {
+    deadline.check("rank")?;
     let vectors = vectors(candidates);
     let key = |p: &Piece| (sources[p.source].revision, p.span);
     let of = |p: &Piece| relevance.get(&key(p)).copied().unwrap_or(0.0);
@@ -47,22 +47,10 @@ pub(super) fn diversify(
         pieces[*n].score = -2.0 - place as f32;
     }
     open.truncate(MAX_BLOCKS);
-    let mut likeness = vec![0.0_f32; pieces.len()];
-    while !open.is_empty() {
-        deadline.check("rank")?;
-        let marginal = |n: usize| (1.0 - diversity) * of(&pieces[n]) / most - diversity * likeness[n];
-        let each = open.iter().enumerate().map(|(place, n)| (place, marginal(*n)));
-        // Of equal ones the one with the better score.
-        let Some((place, marginal)) = each.reduce(|best, other| if other.1 > best.1 { other } else { best }) else {
-            break;
-        };
-        let told = open.remove(place);
-        pieces[told].score = marginal;
-        let Some(vector) = vectors.get(&key(&pieces[told])) else { continue };
-        for n in &open {
-            let other = vectors.get(&key(&pieces[*n])).map_or(0.0, |other| vector.cosine(other));
-            likeness[*n] = likeness[*n].max(other);
-        }
+    let best: Vec<f32> = open.iter().map(|n| of(&pieces[*n]) / most).collect();
+    let vectors: Vec<Option<&PackedVector>> = open.iter().map(|n| vectors.get(&key(&pieces[*n])).copied()).collect();
+    for (place, marginal) in by_marginal_relevance(&best, &vectors, diversity, open.len()) {
+        pieces[open[place]].score = marginal;
     }
     Ok(())
 }

@@ -10,14 +10,14 @@
 use std::ops::Range;
 
 use super::unranked::{self, Block};
-use super::{Compressor, MAX_INLINE_DOCUMENTS, Stats, check};
+use super::{Compressor, Stats, check_budget, check_documents};
 use crate::deadline::Deadline;
 use crate::document::{BlockKind, Document, Revision};
 use crate::error::{Error, Result};
 use crate::extract;
 use crate::fit::{self, Budget, Context, Format, Order, Piece, Source};
 use crate::ingest;
-use crate::rank::{End, RESERVE, WasRead, Who};
+use crate::rank::{End, RESERVE, WasRead, Who, in_time};
 use crate::read::{Of, Reader, Reading};
 use crate::runtime::in_parallel;
 
@@ -65,8 +65,6 @@ pub struct MemoryRequest {
 pub struct Memory {
     /// Its turns, as far as they are kept, in their order.
     pub context: Context,
-    /// How many turns there are.
-    pub turns: usize,
     /// What it took: `split`, `read`, `fit`.
     pub stats: Stats,
 }
@@ -102,7 +100,7 @@ impl Compressor {
             said.iter().zip(surprise).map(|(said, surprise)| piece(said, surprise, turns, request.settings)).collect();
         let context = stats
             .time("fit", || fit::fit(&sources, &pieces, &request.budget, request.format, Order::Document, deadline))?;
-        Ok(Memory { context, turns, stats })
+        Ok(Memory { context, stats })
     }
 
     /// The sentences of all turns, in their order.
@@ -133,20 +131,12 @@ impl Compressor {
 }
 
 fn check_request(request: &MemoryRequest) -> Result<()> {
-    // Without a question the other rules hold all the same.
-    check("all", &request.budget, 0.0)?;
+    check_budget(&request.budget)?;
     let MemorySettings { decay, .. } = request.settings;
     if !(decay > 0.0 && decay <= 1.0) {
         return Err(Error::invalid("memory.decay", "must be above 0 and at most 1"));
     }
-    match request.turns.len() {
-        0 => Err(Error::invalid("documents", "bring the turns of a conversation, the oldest first")),
-        n if n > MAX_INLINE_DOCUMENTS => {
-            let (limit, actual) = (MAX_INLINE_DOCUMENTS as u64, n as u64);
-            Err(Error::LimitExceeded { field: "documents", limit, actual })
-        }
-        _ => Ok(()),
-    }
+    check_documents(&request.turns, "bring the turns of a conversation, the oldest first")
 }
 
 /// Opening and newest turns first, of these the newest; then what surprises, older turns less.
@@ -167,11 +157,7 @@ fn surprise(said: &[Said], reader: &dyn Reader, until: &Deadline) -> Result<(Vec
     let read = |n: usize| {
         let (text, places) = together(&said[windows[n].clone()]);
         let heard = reader.certainty(&Reading { title: "", text: &text, question: "" }, Of::Passage, until);
-        match heard {
-            Ok(certainty) => Ok(Some((certainty, places))),
-            Err(Error::DeadlineExceeded { .. }) => Ok(None),
-            Err(e) => Err(e),
-        }
+        Ok(in_time(heard)?.map(|certainty| (certainty, places)))
     };
     let read = in_parallel(windows.len(), reader.parallelism(), read)?;
     let mut was_read = WasRead { who: Who::Language, end: End::Done, ..WasRead::default() };

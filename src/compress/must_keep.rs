@@ -16,7 +16,7 @@ const SEGMENTS: usize = 8;
 /// Shorter words with digits are years and amounts: coverage of the question takes care of them.
 const MIN_ID_CHARS: usize = 5;
 /// Quotation marks, opening and closing.
-const QUOTES: [(char, char); 5] = [('"', '"'), ('“', '”'), ('„', '“'), ('«', '»'), ('`', '`')];
+pub(super) const QUOTES: [(char, char); 5] = [('"', '"'), ('“', '”'), ('„', '“'), ('«', '»'), ('`', '`')];
 
 /// The terms, as they are looked for.
 pub(crate) struct MustKeep {

@@ -27,7 +27,7 @@ impl Compressor {
                 (first..last).map(|ordinal| SegmentId { revision: document.revision, ordinal }).collect();
             let segments = view.segments(&ids)?;
             let keep = |n: usize| {
-                let text = segments[n].slice(segments[n].segment.span()).unwrap_or_default();
+                let text = segments[n].passage();
                 reader.prepare(&Reading { title: &document.title, text, question: "" }, deadline)
             };
             let done = in_parallel(segments.len(), reader.parallelism(), keep)?;

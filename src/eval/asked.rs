@@ -18,8 +18,6 @@ use crate::fit::{Budget, Format, Order};
 use crate::index::{Filter, SegmentId, View};
 use crate::rank::Question;
 
-/// What novelty counts in the system `diverse`.
-const DIVERSITY: f32 = 0.3;
 /// Documents are ranked from so many segments.
 const RANKED_SEGMENTS: usize = 400;
 
@@ -94,7 +92,7 @@ impl Asked<'_> {
                 let words = DropWords { encoder: self.encoder, settings: WordSettings::default() };
                 return self.served(budget, (None, Some(words), 0.0), deadline);
             }
-            System::Diverse => return self.served(budget, (None, None, DIVERSITY), deadline),
+            System::Diverse => return self.served(budget, (None, None, sentences::DIVERSITY), deadline),
             System::Digest => return self.digest(budget, deadline),
             System::PassageBm25 | System::PassageDense | System::PassageFused | System::PassageSoft => {
                 let ranked = order.unwrap_or_default();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::bootstrap::Random;
 use super::prepare::PreparedSet;
 use crate::encode::PackedVector;
+use crate::rank::by_marginal_relevance;
 use crate::tokenize::TokenCounter;
 
 /// By what blocks are taken.
@@ -18,12 +19,12 @@ pub(super) enum By {
     Bare,
     /// Cosine with `title, heading: block`.
     Titled,
-    /// The same, less what is said already: maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998).
+    /// The same, less what is said already: maximal marginal relevance.
     Marginal,
 }
 
-/// What relevance counts against novelty, in maximal marginal relevance.
-const RELEVANCE: f32 = 0.7;
+/// What novelty counts against relevance, in maximal marginal relevance.
+pub(super) const DIVERSITY: f32 = 0.3;
 /// Blocks that are put in the order of maximal marginal relevance; the others stand behind them.
 const MARGINAL_BLOCKS: usize = 128;
 
@@ -69,7 +70,7 @@ pub(super) fn context(
         choices.sort_by(|a, b| b.score.total_cmp(&a.score));
     }
     if by == By::Marginal {
-        by_marginal_relevance(&mut choices);
+        diversify(&mut choices);
     }
     let title = |document: usize| prepared.set.documents[document].title.as_str();
     let mut kept: BTreeMap<usize, BTreeMap<usize, &str>> = BTreeMap::new();
@@ -111,20 +112,17 @@ pub(super) fn context(
     }
 }
 
-/// Moves to the front, one after the other, what is near to the question and far from what stands there already.
-fn by_marginal_relevance(choices: &mut [Choice<'_>]) {
-    let mut nearest = vec![0.0_f32; choices.len()];
-    for place in 0..choices.len().min(MARGINAL_BLOCKS) {
-        let worth = |n: usize| RELEVANCE * choices[n].score - (1.0 - RELEVANCE) * nearest[n];
-        let best = (place..choices.len()).reduce(|best, n| if worth(n) > worth(best) { n } else { best });
-        let Some(best) = best else { return };
-        // The others stay in the order of their scores.
-        choices[place..=best].rotate_right(1);
-        nearest[place..=best].rotate_right(1);
-        for n in place + 1..choices.len() {
-            nearest[n] = nearest[n].max(choices[n].vector.cosine(choices[place].vector));
-        }
-    }
+/// Moves to the front, one after the other, what is near to the question and far from what stands there already; the others
+/// stay in the order of their scores.
+fn diversify(choices: &mut Vec<Choice<'_>>) {
+    let relevance: Vec<f32> = choices.iter().map(|c| c.score).collect();
+    let vectors: Vec<Option<&PackedVector>> = choices.iter().map(|c| Some(c.vector)).collect();
+    let mut places = vec![usize::MAX; choices.len()];
+    let first = by_marginal_relevance(&relevance, &vectors, DIVERSITY, MARGINAL_BLOCKS);
+    first.into_iter().enumerate().for_each(|(place, (n, _))| places[n] = place);
+    let mut placed: Vec<(usize, Choice<'_>)> = places.into_iter().zip(std::mem::take(choices)).collect();
+    placed.sort_by_key(|(place, _)| *place);
+    choices.extend(placed.into_iter().map(|(_, choice)| choice));
 }
 
 /// The blocks of a document that have a vector.

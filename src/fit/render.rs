@@ -60,25 +60,21 @@ impl Run<'_> {
             return Vec::new();
         }
         let mut out: Vec<Span> = Vec::new();
+        // Whether the piece before is shown up to its end: then what stands between the two is shown as well.
+        let mut joins = false;
         for piece in &self.pieces {
             let whole = [piece.span];
             let parts = if piece.kept.is_empty() { &whole[..] } else { &piece.kept };
-            for (n, part) in parts.iter().enumerate() {
+            for part in parts {
                 match out.last_mut() {
-                    // What stands between two pieces is shown, if neither ends in a gap.
-                    Some(last) if n == 0 && part.start == piece.span.start && self.ends_whole(last.end) => {
-                        *last = last.cover(*part);
-                    }
+                    Some(last) if joins && part.start == piece.span.start => *last = last.cover(*part),
                     _ => out.push(*part),
                 }
+                joins = false;
             }
+            joins = parts.last().is_some_and(|last| last.end == piece.span.end);
         }
         out
-    }
-
-    /// Whether a piece is shown up to its end, here.
-    fn ends_whole(&self, end: u64) -> bool {
-        self.pieces.iter().any(|p| p.span.end == end)
     }
 
     fn heading(&self) -> &str {

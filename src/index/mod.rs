@@ -180,6 +180,12 @@ pub struct StoredSegment {
 }
 
 impl StoredSegment {
+    /// The text of its own blocks.
+    #[must_use]
+    pub fn passage(&self) -> &str {
+        self.slice(self.segment.span()).unwrap_or_default()
+    }
+
     /// What is searched by terms: title, heading path, text.
     #[must_use]
     pub fn searched(&self, title: &str) -> String {

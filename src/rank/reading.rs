@@ -134,7 +134,7 @@ pub fn read(
     };
     readings.was_read.fingerprint = reader.fingerprint().to_string();
     let first = &candidates[best[0]].stored;
-    if !helps_in(reader.languages(), &question.text, first.slice(first.segment.span()).unwrap_or_default()) {
+    if !helps_in(reader.languages(), &question.text, first.passage()) {
         readings.was_read.end = End::Language;
         return Ok(readings);
     }
@@ -272,7 +272,7 @@ pub(crate) fn listen(
 }
 
 /// `None` where the deadline ended it: that is no error of the reading.
-pub(super) fn in_time<T>(read: Result<T>) -> Result<Option<T>> {
+pub(crate) fn in_time<T>(read: Result<T>) -> Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(Error::DeadlineExceeded { .. }) => Ok(None),
@@ -289,7 +289,7 @@ fn passage(
 ) -> Result<Passage> {
     let segment = &candidate.stored.segment;
     let start = segment.span().start;
-    let text = candidate.stored.slice(segment.span()).unwrap_or_default();
+    let text = candidate.stored.passage();
     let blocks: Vec<Range<usize>> =
         segment.blocks.iter().map(|b| (b.span.start - start) as usize..(b.span.end - start) as usize).collect();
     let whole = Reading { title: &candidate.document.title, text, question: &question.text };

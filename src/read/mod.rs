@@ -35,7 +35,7 @@ pub use states::StateSettings;
 use crate::deadline::Deadline;
 use crate::encode::Fingerprint;
 use crate::error::{Error, Result};
-use crate::hash::{Beginning, beginning};
+use crate::hash::{Beginning, of_texts};
 use crate::onnx::Head;
 
 /// What is read: a passage, and the question to it.
@@ -52,12 +52,7 @@ pub struct Reading<'a> {
 impl Reading<'_> {
     /// What it is remembered by, together with what was listened for.
     pub(crate) fn hash(&self, listened_for: &str) -> Beginning {
-        let mut hasher = blake3::Hasher::new();
-        for part in [listened_for, self.title, self.text, self.question] {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
-        beginning(hasher.finalize())
+        of_texts([listened_for, self.title, self.text, self.question])
     }
 }
 

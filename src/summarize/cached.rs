@@ -8,7 +8,7 @@ use quick_cache::sync::Cache;
 use super::{Completion, Cost, Prompt, Summarizer};
 use crate::deadline::Deadline;
 use crate::error::Result;
-use crate::hash::{Beginning, beginning};
+use crate::hash::{Beginning, of_texts};
 
 /// About how much a summary takes: to size the cache's tables with.
 const TYPICAL_BYTES: usize = 512;
@@ -50,11 +50,7 @@ impl Summarizer for CachedSummarizer {
     }
 
     fn complete(&self, prompt: &Prompt, deadline: &Deadline) -> Result<Completion> {
-        let mut hash = blake3::Hasher::new();
-        for part in [self.name(), &prompt.system, &prompt.user, &prompt.max_tokens.to_string()] {
-            hash.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
-        }
-        let key = beginning(hash.finalize());
+        let key = of_texts([self.name(), &prompt.system, &prompt.user, &prompt.max_tokens.to_string()]);
         if let Some(text) = self.known.get(&key) {
             let cost = Cost { cached: 1, ..Cost::default() };
             return Ok(Completion { text: text.as_ref().to_owned(), cost });

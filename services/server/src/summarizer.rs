@@ -118,8 +118,8 @@ impl Summarizer for Endpoint {
     }
 
     fn complete(&self, prompt: &Prompt, deadline: &Deadline) -> Result<Completion> {
-        let mut pause = FIRST_PAUSE;
-        for retries in 0.. {
+        let (mut pause, mut retries) = (FIRST_PAUSE, 0);
+        loop {
             let failed = {
                 let _slot = self.slots.take(deadline)?;
                 deadline.check("summarize")?;
@@ -141,8 +141,8 @@ impl Summarizer for Endpoint {
             tracing::warn!(model = self.settings.model, reason = failed.reason, "summarizer is called again");
             std::thread::sleep(wait);
             pause *= 2;
+            retries += 1;
         }
-        Err(Error::Summarizer("was not called".into()))
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn choose(
         deadline.check("choose")?;
         let mut counted = Keywords::default();
         let passages: Vec<&Candidate> = ids.iter().filter_map(|id| by_id.get(id).copied()).collect();
-        passages.iter().for_each(|c| counted.add(c.stored.slice(c.stored.segment.span()).unwrap_or_default()));
+        passages.iter().for_each(|c| counted.add(c.stored.passage()));
         keywords.push(counted);
         pieces.push(sentences(cluster, &passages, &by_id, &places, question, limit));
         all_passages.push(passages.iter().map(|c| c.stored.clone()).collect());

@@ -8,7 +8,6 @@ use super::share;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::fit::Budget;
-use crate::index::StoredSegment;
 use crate::rank::Question;
 use crate::runtime::in_parallel;
 use crate::split;
@@ -76,7 +75,7 @@ pub(super) fn of(
     let all: f64 = clustered.clusters.iter().map(share).sum();
     let (until, counter) = (deadline.reserving(RESERVE), budget.tokenizer.as_ref());
     let one = |n: usize| {
-        let passages: Vec<&str> = told.passages[n].iter().map(|stored| text(stored)).collect();
+        let passages: Vec<&str> = told.passages[n].iter().map(|stored| stored.passage()).collect();
         let part = PART * f64::from(budget.max_tokens.0) * share(&clustered.clusters[n]) / all;
         let question = question.map(|q| q.text.as_str());
         let task = Task { passages: &passages, question, method, max_tokens: part as u32, counter };
@@ -105,10 +104,6 @@ pub(super) fn of(
         summaries.by_cluster.push(summary);
     }
     Ok(summaries)
-}
-
-fn text(stored: &StoredSegment) -> &str {
-    stored.slice(stored.segment.span()).unwrap_or_default()
 }
 
 fn made(summarizer: &dyn Summarizer, task: &Task<'_>, deadline: &Deadline) -> Result<(Summary, Cost)> {

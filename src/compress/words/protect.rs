@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::super::must_keep::is_programmers;
+use super::super::must_keep::{QUOTES, is_programmers};
 use crate::index::terms::{self, Language};
 use crate::rank::Question;
 
@@ -71,7 +71,6 @@ const NEGATIONS: &[&str] = &[
     "niet",
     "geen",
     "nooit",
-    "niemand",
     "niets",
     "zonder",
     "inte",
@@ -80,7 +79,6 @@ const NEGATIONS: &[&str] = &[
     "aldrig",
     "utan",
     "ikke",
-    "ingen",
     "aldri",
     "uten",
     "uden",
@@ -92,7 +90,6 @@ const NEGATIONS: &[&str] = &[
     "без",
     "никто",
     "ничего",
-    "nie",
     "nigdy",
     "bez",
     "nikt",
@@ -108,8 +105,8 @@ const NEGATIONS: &[&str] = &[
     "नहीं",
     "मत",
 ];
-/// Quotation marks that open and close.
-const QUOTES: &[(char, char)] = &[('"', '"'), ('“', '”'), ('„', '“'), ('«', '»'), ('`', '`'), ('「', '」')];
+/// Quotation marks of text without blanks, beside those of [`QUOTES`].
+const CORNERS: (char, char) = ('「', '」');
 
 /// What is protected: numbers, negations, names, ids, what is quoted, and what the question asks of.
 pub(super) struct Protected<'q> {
@@ -134,7 +131,7 @@ impl<'q> Protected<'q> {
                     Some(close) if c == close => closes = None,
                     Some(_) => {}
                     None => {
-                        closes = QUOTES.iter().find(|(open, _)| *open == c).map(|(_, close)| *close);
+                        closes = QUOTES.iter().chain([&CORNERS]).find(|(open, _)| *open == c).map(|(_, close)| *close);
                         quoted |= closes.is_some();
                     }
                 }

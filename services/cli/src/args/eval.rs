@@ -18,7 +18,7 @@ pub(crate) struct EvalArgs {
     /// time-order, altered-numbers, knots, lengths, demonstrations, budget-precision, or all
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "sets")]
     pub(crate) suite: Vec<String>,
-    /// Systems to compare, the one under test first; where none is named all that do not read, without digests
+    /// Systems to compare, the one under test first; where none is named all that do not read, without digest, diverse and words
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) system: Vec<String>,
     /// Budgets in tokens
