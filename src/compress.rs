@@ -37,7 +37,7 @@ pub(crate) use candidates::kept_by;
 pub use digest::{
     Cluster, DIGEST_PASSAGES, Digest, DigestRequest, Fact, Facts, MAX_FACTS, MAX_PLACES, Numbers, Place, Summary,
 };
-pub(crate) use digest::{How, Origin, passages_told, tell};
+pub(crate) use digest::{How, Origin, content_words, passages_told, tell};
 pub use long::{LongRequest, LongText, Progress};
 pub use memory::{Memory, MemoryRequest, MemorySettings};
 pub(crate) use must_keep::MustKeep;

@@ -13,13 +13,13 @@
 //! | [`extract`] | bytes to text with a media type |
 //! | [`split`] | text to blocks (kept or dropped whole) and segments (retrieved) |
 //! | [`models`], [`onnx`], [`encode`] | weights, the graph that runs them, text to vectors |
+//! | [`cluster`] | vectors that are alike, for the index and for digests |
 //! | [`index`] | documents, terms and vectors on disk, searched through one consistent view |
-//! | [`ingest`] | **the first verb**: the four above in a row |
+//! | [`ingest`] | **the first verb**: all of them in a row |
 //!
 //! | compress: a question becomes a context | |
 //! |---|---|
 //! | [`rank`] | two ranked lists fused, then every block scored |
-//! | [`cluster`] | passages that are alike, for digests |
 //! | [`tokenize`] | counting as the target model counts |
 //! | [`summarize`] | a cluster in a language model's words, where a digest asks for that |
 //! | [`fit`] | the best blocks under the budget, rendered with citations |

@@ -28,6 +28,8 @@ const BATCH_ROWS: usize = 8192;
 /// Starts; the best one by inertia counts.
 const STARTS: usize = 4;
 const MAX_ITERATIONS: u64 = 50;
+/// Iterations where rough ones do.
+const ROUGH_ITERATIONS: u64 = 10;
 /// Iterations end when the centroids move by less than this cosine distance, all together.
 const TOLERANCE: f32 = 1e-5;
 /// Where draws begin: equal rows give equal clusters.
@@ -96,7 +98,9 @@ impl Centroids {
     }
 }
 
-fn params(clusters: usize) -> KMeansParams<f32, Xoshiro256Plus, CosineDistance> {
+type Params = KMeansParams<f32, Xoshiro256Plus, CosineDistance>;
+
+fn params(clusters: usize) -> Params {
     KMeans::params_with(clusters, Xoshiro256Plus::seed_from_u64(SEED), CosineDistance)
         .n_runs(STARTS)
         .max_n_iterations(MAX_ITERATIONS)
@@ -112,6 +116,28 @@ fn wrong(e: &dyn std::fmt::Display) -> Error {
 /// # Errors
 /// [`Error::InvalidArgument`] for no cluster or no row, the deadline's.
 pub fn learn(rows: &Array2<f32>, clusters: usize, deadline: &Deadline) -> Result<Centroids> {
+    learn_by(params, rows, clusters, deadline)
+}
+
+/// The same from one start and a few rounds: for many small clusters that only have to be tight enough to search by.
+///
+/// # Errors
+/// As for [`learn`].
+pub(crate) fn roughly(rows: &Array2<f32>, clusters: usize, deadline: &Deadline) -> Result<Centroids> {
+    learn_by(
+        |clusters| params(clusters).n_runs(1).init_method(KMeansInit::Random).max_n_iterations(ROUGH_ITERATIONS),
+        rows,
+        clusters,
+        deadline,
+    )
+}
+
+fn learn_by(
+    params: impl Fn(usize) -> Params,
+    rows: &Array2<f32>,
+    clusters: usize,
+    deadline: &Deadline,
+) -> Result<Centroids> {
     if clusters == 0 || rows.is_empty() {
         return Err(Error::invalid("clusters", "there must be at least one, and one passage"));
     }

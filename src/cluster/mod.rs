@@ -2,16 +2,14 @@
 //!
 //! Clustered RAG (CRAG, arXiv 2406.00029): the passages' vectors are clustered by k-means, and every cluster is condensed
 //! by itself, so that a context stays flat while the collection grows. [`learn`] finds the centroids, [`Centroids`] tells
-//! the cluster of any vector, [`keywords`] names the clusters, [`map`] draws them, and [`unlike_others`] finds what belongs to none: a minority
-//! that an average would swallow.
+//! the cluster of any vector, [`map`] draws them, and [`unlike_others`] finds what belongs to none: a minority that an
+//! average would swallow.
 
-mod keywords;
 mod kmeans;
 mod map;
 mod number;
 
-pub(crate) use keywords::content_words;
-pub use keywords::{Keywords, keywords};
+pub(crate) use kmeans::roughly;
 pub use kmeans::{Centroids, MAX_WHOLE_ROWS, SAMPLE_ROWS, learn};
 pub use map::map;
 pub use number::{MAX_CLUSTERS, Number};

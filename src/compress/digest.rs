@@ -8,6 +8,7 @@
 mod choose;
 mod facts;
 mod gather;
+mod keywords;
 mod places;
 mod summaries;
 
@@ -17,11 +18,13 @@ use self::choose::Told;
 pub use self::facts::{Fact, Facts, MAX_FACTS, Numbers};
 pub(crate) use self::gather::Origin;
 use self::gather::{Clustered, Group};
+pub(crate) use self::keywords::content_words;
+use self::keywords::keywords;
 pub use self::places::{MAX_PLACES, Place};
 use self::summaries::Summaries;
 pub use self::summaries::Summary;
 use super::{Compressor, Corpus, MAX_SEGMENTS, Stats, check_budget, check_query, retrieve};
-use crate::cluster::{Number, keywords};
+use crate::cluster::Number;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::fit::{Budget, Context, Fitted, Format, Section, fit_sections};

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::data::{Question, Set, text_of};
-use crate::cluster::content_words;
+use crate::compress::content_words;
 
 /// Fewer documents have no aspects.
 const MIN_DOCUMENTS: usize = 10;

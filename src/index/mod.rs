@@ -253,6 +253,21 @@ impl<'a> Row<'a> {
     pub fn unpacked(&self) -> Vec<f32> {
         self.values.iter().map(|v| f32::from(*v) * self.scale).collect()
     }
+
+    /// The vector by itself.
+    #[must_use]
+    pub fn packed(&self) -> PackedVector {
+        PackedVector { scale: self.scale, values: self.values.to_vec() }
+    }
+}
+
+/// Segments that are alike, as the index keeps them together.
+#[derive(Clone, Debug)]
+pub struct Alike {
+    /// Their mean direction.
+    pub centroid: PackedVector,
+    /// How many there are.
+    pub segments: usize,
 }
 
 /// What takes rows one after the other; an error ends it.
@@ -364,6 +379,12 @@ pub trait View: Send + Sync {
     /// # Errors
     /// The store's errors, and those of `each`, which end it.
     fn scan(&self, filter: &Filter, each: &mut EachRow<'_>) -> Result<()>;
+
+    /// The segments in groups that are alike, each segment in one; `None` where the index keeps no groups, because the
+    /// collection is small or the implementation has none.
+    fn alike(&self) -> Option<Vec<Alike>> {
+        None
+    }
 
     /// The best segments by BM25 over the terms, best first; ties in the order of the segments.
     ///

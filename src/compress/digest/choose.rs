@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::super::candidates;
 use super::super::repeats::said_once;
 use super::gather::{Clustered, Group};
-use crate::cluster::Keywords;
+use super::keywords::Keywords;
 use crate::deadline::Deadline;
 use crate::document::Revision;
 use crate::encode::PackedVector;

@@ -10,7 +10,7 @@ use crate::deadline::Deadline;
 use crate::document::Revision;
 use crate::encode::PackedVector;
 use crate::error::{Error, Result};
-use crate::index::{EachRow, Filter, Row, SegmentId, View};
+use crate::index::{Alike, EachRow, Filter, Row, SegmentId, View};
 use crate::rank::Candidate;
 
 /// Vectors that stand for all when sentences are chosen, of all clusters together.
@@ -19,6 +19,8 @@ const TARGETS: usize = 8192;
 const FEW: usize = 64;
 /// With so many passages, one that is alone in its cluster is unlike the others.
 const MANY: usize = 10;
+/// For vectors that are no segment's.
+const NO_SEGMENT: SegmentId = SegmentId { revision: Revision(0), ordinal: 0 };
 /// Rows between two looks at the deadline.
 const LOOK: usize = 4096;
 
@@ -71,8 +73,9 @@ pub(super) struct Clustered {
 
 impl Clustered {
     /// Finds the clusters. Up to [`MAX_WHOLE_ROWS`] passages are looked at as often as k-means likes and in the order of
-    /// their documents' ids, so that the order in which they were stored does not count. Of more, a sample gives the
-    /// first centroids and all of them, in batches, the last ones: what is held of each is its id and its cosine.
+    /// their documents' ids, so that the order in which they were stored does not count. Of more, the centroids that the
+    /// index keeps are clustered; of a part of a collection, for which it keeps none, a sample gives the first centroids
+    /// and all passages, in batches, the last ones. What is held of each is its id and its cosine.
     pub(super) fn of(origin: &Origin<'_>, view: &dyn View, number: Number, deadline: &Deadline) -> Result<Self> {
         let mut count = 0_usize;
         origin.each(&mut |_| {
@@ -159,6 +162,12 @@ fn centroids(
     count: usize,
     deadline: &Deadline,
 ) -> Result<Centroids> {
+    if count > MAX_WHOLE_ROWS
+        && let Origin::All { view, filter: Filter::All } = origin
+        && let Some(alike) = view.alike()
+    {
+        return number.learn(&standing_for_all(&alike, count)?, count, deadline);
+    }
     let step = if count <= MAX_WHOLE_ROWS { 1 } else { count.div_ceil(SAMPLE_ROWS) };
     let (mut rows, mut n) = (Vec::with_capacity(count.min(MAX_WHOLE_ROWS)), 0_usize);
     let dimension = view.settings().dimension;
@@ -171,7 +180,7 @@ fn centroids(
         Ok(())
     })?;
     if rows.is_empty() {
-        rows.push((SegmentId { revision: Revision(0), ordinal: 0 }, vec![0.0; dimension]));
+        rows.push((NO_SEGMENT, vec![0.0; dimension]));
     }
     rows.sort_by(|a, b| by_place(view, &a.0, &b.0));
     let flat: Vec<f32> = rows.into_iter().flat_map(|(_, row)| row).collect();
@@ -185,6 +194,21 @@ fn centroids(
         origin.each(&mut |row| if row.scale > 0.0 { take(&row.unpacked()) } else { Ok(()) })
     };
     centroids.moved_by(deadline, moving)
+}
+
+/// The centroids that the index keeps, each as often as its segments have a share in a sample: what a whole collection is
+/// like is known from ingest on, and no vector has to be looked at.
+fn standing_for_all(alike: &[Alike], count: usize) -> Result<Array2<f32>> {
+    let (mut flat, mut rows) = (Vec::new(), 0);
+    for alike in alike {
+        let centroid = Row::of(NO_SEGMENT, &alike.centroid).unpacked();
+        for _ in 0..(alike.segments * SAMPLE_ROWS).div_ceil(count) {
+            flat.extend_from_slice(&centroid);
+            rows += 1;
+        }
+    }
+    Array2::from_shape_vec((rows, flat.len() / rows.max(1)), flat)
+        .map_err(|e| Error::invalid("clusters", e.to_string()))
 }
 
 /// The order of documents' ids and of the places in them.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
+use super::cells::{Cells, MIN_ROWS};
 use super::truth::{Change, CollectionRecord, Read};
 use crate::document::Revision;
 use crate::encode::PackedVector;
 use crate::error::Result;
-use crate::index::{DocumentHead, EachRow, Hit, Nearest, Row, SegmentId, SpreadOf};
+use crate::index::{Alike, DocumentHead, EachRow, Hit, Nearest, Row, SegmentId, Spread, SpreadOf};
 
 /// Rows per chunk: a snapshot shares full chunks, the writer copies at most one.
 const CHUNK_ROWS: usize = 4096;
@@ -24,6 +25,26 @@ pub(super) struct Live {
     chunks: Vec<Arc<Chunk>>,
     rows: usize,
     dead: usize,
+    sorted: Option<Sorted>,
+}
+
+/// The rows by cell, as numbers over all chunks.
+#[derive(Clone)]
+struct Sorted {
+    cells: Arc<Cells>,
+    rows: Vec<Arc<Vec<u32>>>,
+}
+
+impl Sorted {
+    fn new(cells: Arc<Cells>) -> Self {
+        Self { rows: vec![Arc::default(); cells.len()], cells }
+    }
+
+    fn add(&mut self, number: usize, row: &Row<'_>) {
+        if let Some(rows) = self.rows.get_mut(self.cells.of(row)) {
+            Arc::make_mut(rows).push(number as u32);
+        }
+    }
 }
 
 /// Segment vectors, row-major, with the segments they belong to.
@@ -36,7 +57,8 @@ struct Chunk {
 
 impl Live {
     pub(super) fn load(read: &Read, record: &CollectionRecord) -> Result<Self> {
-        let mut live = Self { dimension: record.settings.dimension, ..Self::default() };
+        let sorted = read.cells(record.id)?.map(|cells| Sorted::new(Arc::new(cells)));
+        let mut live = Self { dimension: record.settings.dimension, sorted, ..Self::default() };
         for head in read.heads(record.id)? {
             live.add(read, Arc::new(head))?;
         }
@@ -84,11 +106,47 @@ impl Live {
         chunk.values.resize(before + self.dimension, 0);
         chunk.scales.push(scale);
         chunk.segments.push(id);
+        if let Some(sorted) = &mut self.sorted {
+            sorted.add(self.rows, &Row { segment: id, values: &chunk.values[before..], scale });
+        }
         self.rows += 1;
     }
 
+    fn row(&self, number: usize) -> Row<'_> {
+        let (chunk, n) = (&self.chunks[number / CHUNK_ROWS], number % CHUNK_ROWS);
+        let values = &chunk.values[n * self.dimension..(n + 1) * self.dimension];
+        Row { segment: chunk.segments[n], values, scale: chunk.scales[n] }
+    }
+
+    /// Cells for what the collection has become: where it has none and is large enough, or has outgrown those it has.
+    pub(super) fn learn_cells(&self) -> Result<Option<Cells>> {
+        let living = self.rows - self.dead;
+        let wanted = match &self.sorted {
+            Some(sorted) => sorted.cells.outgrown(living),
+            None => living >= MIN_ROWS,
+        };
+        if !wanted || living == 0 {
+            return Ok(None);
+        }
+        let lives = |number: &usize| self.documents.contains_key(&self.row(*number).segment.revision);
+        let numbers: Vec<usize> = (0..self.rows).filter(lives).collect();
+        Cells::learn(numbers.len(), &|n| self.row(numbers[n])).map(Some)
+    }
+
+    /// Puts every row into its cell.
+    pub(super) fn sort_into(&mut self, cells: Cells) {
+        let mut sorted = Sorted::new(Arc::new(cells));
+        (0..self.rows).for_each(|number| sorted.add(number, &self.row(number)));
+        self.sorted = Some(sorted);
+    }
+
     fn compact(&mut self) {
-        let mut fresh = Self { dimension: self.dimension, documents: self.documents.clone(), ..Self::default() };
+        let mut fresh = Self {
+            dimension: self.dimension,
+            documents: self.documents.clone(),
+            sorted: self.sorted.as_ref().map(|sorted| Sorted::new(sorted.cells.clone())),
+            ..Self::default()
+        };
         for chunk in &self.chunks {
             for (n, id) in chunk.segments.iter().enumerate() {
                 if self.documents.contains_key(&id.revision) {
@@ -127,41 +185,104 @@ impl Live {
         Ok(())
     }
 
-    /// The nearest rows by exact cosine, best first, and the spread over all living rows.
+    /// The living rows in groups that are alike.
+    pub(super) fn alike(&self) -> Option<Vec<Alike>> {
+        let sorted = self.sorted.as_ref()?;
+        let lives = |number: &&u32| self.documents.contains_key(&self.row(**number as usize).segment.revision);
+        let group = |(n, rows): (usize, &Arc<Vec<u32>>)| Alike {
+            centroid: sorted.cells.centroid(n).clone(),
+            segments: rows.iter().filter(lives).count(),
+        };
+        Some(sorted.rows.iter().enumerate().map(group).collect())
+    }
+
+    /// The nearest rows by cosine, best first, and the spread over all living rows: exact in a collection without cells, and
+    /// of one with cells all that matter but for one in a hundred or less.
     pub(super) fn nearest(&self, query: &PackedVector, allowed: Option<&HashSet<Revision>>, limit: usize) -> Nearest {
-        let mut best: Vec<Hit> = Vec::with_capacity(limit.min(self.rows) + 1);
         if limit == 0 || query.values.len() != self.dimension {
             return Nearest::default();
         }
+        let mut best = Best { hits: Vec::with_capacity(limit.min(self.rows) + 1), limit };
+        let spread = match &self.sorted {
+            Some(sorted) => {
+                self.open_cells(sorted, query, allowed, &mut best);
+                sorted.cells.spread(query)
+            }
+            None => self.open_all(query, allowed, &mut best),
+        };
+        Nearest { hits: best.hits, spread }
+    }
+
+    fn open_all(&self, query: &PackedVector, allowed: Option<&HashSet<Revision>>, best: &mut Best) -> Spread {
         let mut spread = SpreadOf::default();
         // Rows of a document follow each other: it is looked up once.
         let mut current = (None, false);
-        for chunk in &self.chunks {
-            for (n, row) in chunk.values.chunks_exact(self.dimension).enumerate() {
-                let score = crate::encode::dot(&query.values, row) * query.scale * chunk.scales[n];
-                let hit = Hit { segment: chunk.segments[n], score };
-                let revision = hit.segment.revision;
-                if self.dead > 0 {
-                    if current.0 != Some(revision) {
-                        current = (Some(revision), self.documents.contains_key(&revision));
-                    }
-                    if !current.1 {
-                        continue;
-                    }
+        for number in 0..self.rows {
+            let hit = self.hit(number, query);
+            let revision = hit.segment.revision;
+            if self.dead > 0 {
+                if current.0 != Some(revision) {
+                    current = (Some(revision), self.documents.contains_key(&revision));
                 }
-                spread.add(score);
-                // Only a row that would be kept is looked up: few are.
-                if best.len() == limit && best.last().is_some_and(|last| !before(&hit, last)) {
+                if !current.1 {
                     continue;
                 }
-                if allowed.is_none_or(|set| set.contains(&revision)) {
-                    let at = best.partition_point(|h| before(h, &hit));
-                    best.insert(at, hit);
-                    best.truncate(limit);
+            }
+            spread.add(hit.score);
+            // Only a row that would be kept is looked up: few are.
+            if best.takes(&hit) && allowed.is_none_or(|set| set.contains(&revision)) {
+                best.insert(hit);
+            }
+        }
+        spread.spread()
+    }
+
+    fn open_cells(&self, sorted: &Sorted, query: &PackedVector, allowed: Option<&HashSet<Revision>>, best: &mut Best) {
+        for (reach, cell) in sorted.cells.by_reach(query) {
+            if best.worst().is_some_and(|worst| reach < worst) {
+                break;
+            }
+            for number in sorted.rows[cell].iter() {
+                let hit = self.hit(*number as usize, query);
+                let revision = hit.segment.revision;
+                // Those that are allowed live.
+                let counts = |allowed: Option<&HashSet<Revision>>| match allowed {
+                    Some(set) => set.contains(&revision),
+                    None => self.dead == 0 || self.documents.contains_key(&revision),
+                };
+                if best.takes(&hit) && counts(allowed) {
+                    best.insert(hit);
                 }
             }
         }
-        Nearest { hits: best, spread: spread.spread() }
+    }
+
+    fn hit(&self, number: usize, query: &PackedVector) -> Hit {
+        let row = self.row(number);
+        Hit { segment: row.segment, score: crate::encode::dot(&query.values, row.values) * query.scale * row.scale }
+    }
+}
+
+/// The best hits so far, best first.
+struct Best {
+    hits: Vec<Hit>,
+    limit: usize,
+}
+
+impl Best {
+    /// The score that has to be reached; `None` while there is room.
+    fn worst(&self) -> Option<f32> {
+        self.hits.last().filter(|_| self.hits.len() == self.limit).map(|hit| hit.score)
+    }
+
+    fn takes(&self, hit: &Hit) -> bool {
+        self.hits.len() < self.limit || self.hits.last().is_some_and(|last| before(hit, last))
+    }
+
+    fn insert(&mut self, hit: Hit) {
+        let at = self.hits.partition_point(|h| before(h, &hit));
+        self.hits.insert(at, hit);
+        self.hits.truncate(self.limit);
     }
 }
 

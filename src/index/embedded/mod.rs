@@ -10,6 +10,7 @@
 //! A crash after 1 is repaired at the next start by replaying the change log from tantivy's payload on.
 //! Readers hold a snapshot, so they see a document's old revision or its new one, whole.
 
+mod cells;
 mod lexical;
 mod live;
 mod snapshot;
@@ -75,7 +76,8 @@ impl EmbeddedIndex {
     /// Opens the derived parts of a collection and brings them up to the truth.
     fn load(&self, record: CollectionRecord) -> Result<Collection> {
         let read = self.truth.read()?;
-        let live = Live::load(&read, &record)?;
+        let mut live = Live::load(&read, &record)?;
+        self.renew_cells(&record, &mut live)?;
         let mut lexical = Lexical::open(&self.lexical_directory(record.id))?;
         let last = read.last_change(record.id)?;
         match lexical.applied() {
@@ -107,10 +109,19 @@ impl EmbeddedIndex {
     fn derive(&self, collection: &Collection, writer: &mut Writer, change: &Change) -> Result<()> {
         let read = self.truth.read()?;
         writer.live.apply(&read, &collection.record, change)?;
+        self.renew_cells(&collection.record, &mut writer.live)?;
         apply_lexical(&mut writer.lexical, &read, &writer.live, change)?;
         writer.lexical.commit(change.sequence)?;
         let snapshot = Snapshot::new(collection.record.clone(), read, writer.lexical.searcher(), writer.live.clone());
         *collection.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        Ok(())
+    }
+
+    /// Learns the cells that vectors are searched by, where the collection has outgrown those it has.
+    fn renew_cells(&self, record: &CollectionRecord, live: &mut Live) -> Result<()> {
+        let Some(cells) = live.learn_cells()? else { return Ok(()) };
+        self.truth.put_cells(record.id, &cells)?;
+        live.sort_into(cells);
         Ok(())
     }
 

@@ -10,7 +10,8 @@ use crate::document::{DocumentId, Revision};
 use crate::encode::PackedVector;
 use crate::error::Result;
 use crate::index::{
-    CollectionSettings, DocumentHead, EachRow, Filter, Hit, Nearest, SegmentId, StoredSegment, TermStatistics, View,
+    Alike, CollectionSettings, DocumentHead, EachRow, Filter, Hit, Nearest, SegmentId, StoredSegment, TermStatistics,
+    View,
 };
 
 pub(super) struct Snapshot {
@@ -62,6 +63,10 @@ impl View for Snapshot {
 
     fn scan(&self, filter: &Filter, each: &mut EachRow<'_>) -> Result<()> {
         self.live.scan(allowed(&self.live, filter).as_ref(), each)
+    }
+
+    fn alike(&self) -> Option<Vec<Alike>> {
+        self.live.alike()
     }
 
     fn lexical(&self, terms: &[String], filter: &Filter, limit: usize) -> Result<Vec<Hit>> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use read::Read;
 
+use super::cells::Cells;
 use crate::document::{CollectionName, DocumentId, Revision, TenantId};
 use crate::encode::PackedVector;
 use crate::error::{Error, Result};
@@ -35,6 +36,9 @@ const VECTORS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("ve
 const STAGED: TableDefinition<'_, u64, u32> = TableDefinition::new("staged");
 /// (collection, sequence) -> [`Change`], postcard.
 const CHANGES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("changes");
+
+/// Collection -> [`Cells`], postcard; stored, so that a restart searches as before.
+const CELLS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("cells");
 
 /// Changes kept for derived parts that are behind; older ones make them rebuild.
 const KEPT_CHANGES: usize = 64;
@@ -95,6 +99,7 @@ impl Truth {
             write.open_table(COLLECTIONS).map_err(self.failed())?;
             write.open_table(HEADS).map_err(self.failed())?;
             write.open_table(CHANGES).map_err(self.failed())?;
+            write.open_table(CELLS).map_err(self.failed())?;
             let mut staged = write.open_table(STAGED).map_err(self.failed())?;
             let orphans: Vec<u64> =
                 staged.iter().map_err(self.failed())?.filter_map(|e| e.ok().map(|(k, _)| k.value())).collect();
@@ -173,9 +178,20 @@ impl Truth {
             }
             let mut changes = write.open_table(CHANGES).map_err(self.failed())?;
             changes.retain_in((record.id, 0)..=(record.id, u64::MAX), |_, _| false).map_err(self.failed())?;
+            write.open_table(CELLS).map_err(self.failed())?.remove(record.id).map_err(self.failed())?;
         }
         write.commit().map_err(self.failed())?;
         Ok(Some(record))
+    }
+
+    /// Keeps the cells that a collection is searched by from now on.
+    pub(super) fn put_cells(&self, collection: u32, cells: &Cells) -> Result<()> {
+        let mut write = self.write()?;
+        // Becomes durable with the next publish; before that, they can be learnt again.
+        write.set_durability(Durability::None).map_err(self.failed())?;
+        let bytes = postcard::to_stdvec(cells).map_err(|e| Error::store(&self.path, e))?;
+        write.open_table(CELLS).map_err(self.failed())?.insert(collection, bytes.as_slice()).map_err(self.failed())?;
+        write.commit().map_err(self.failed())
     }
 
     pub(super) fn begin(&self, collection: u32) -> Result<Revision> {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use redb::{ReadTransaction, TableDefinition};
 
-use super::{CHANGES, COLLECTIONS, Change, CollectionRecord, HEADS, SEGMENTS, VECTORS, damaged};
+use super::super::cells::Cells;
+use super::{CELLS, CHANGES, COLLECTIONS, Change, CollectionRecord, HEADS, SEGMENTS, VECTORS, damaged};
 use crate::document::{CollectionName, DocumentId, Revision, TenantId};
 use crate::error::{Error, Result};
 use crate::index::{DocumentHead, Scope, StoredSegment};
@@ -96,6 +97,13 @@ impl Read {
             each(key.value().1, f32::from_le_bytes(*scale), components);
         }
         Ok(())
+    }
+
+    /// The cells that a collection is searched by.
+    pub(in super::super) fn cells(&self, collection: u32) -> Result<Option<Cells>> {
+        let table = self.table(CELLS)?;
+        let found = table.get(collection).map_err(|e| damaged(&self.path, &e))?;
+        found.map(|v| postcard::from_bytes(v.value()).map_err(|e| damaged(&self.path, &e))).transpose()
     }
 
     /// Sequence number of the last change; 0 before the first.

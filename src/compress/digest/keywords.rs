@@ -20,7 +20,7 @@ const MIN_LETTERS: usize = 3;
 
 /// Terms of one cluster's passages, as they are counted.
 #[derive(Clone, Debug, Default)]
-pub struct Keywords {
+pub(super) struct Keywords {
     /// By stem how often it stands there, and how often it is written how.
     counts: HashMap<String, (u32, HashMap<String, u32>)>,
     total: u64,
@@ -28,7 +28,7 @@ pub struct Keywords {
 
 impl Keywords {
     /// Counts a passage's terms, without the words that its language has in every sentence.
-    pub fn add(&mut self, text: &str) {
+    pub(super) fn add(&mut self, text: &str) {
         content_words(text, &mut |word, stem| {
             let (count, written) = self.counts.entry(stem).or_default();
             *count += 1;
@@ -64,8 +64,7 @@ fn stop_words(text: &str) -> Option<&'static HashSet<&'static str>> {
 }
 
 /// At most so many keywords of every cluster, best first, each as it is most often written.
-#[must_use]
-pub fn keywords(clusters: &[Keywords], limit: usize) -> Vec<Vec<String>> {
+pub(super) fn keywords(clusters: &[Keywords], limit: usize) -> Vec<Vec<String>> {
     let mut everywhere: HashMap<&str, u64> = HashMap::new();
     for (stem, (count, _)) in clusters.iter().flat_map(|c| &c.counts) {
         *everywhere.entry(stem).or_default() += u64::from(*count);

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cells;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use tamis::document::{Block, BlockKind, Segment};
+use tamis::document::{Block, BlockKind, Revision, Segment};
 use tamis::encode::{Fingerprint, PackedVector};
 use tamis::error::Error;
 use tamis::index::embedded::EmbeddedIndex;
@@ -20,10 +22,14 @@ fn scope() -> Scope {
 }
 
 fn open(path: &Path) -> EmbeddedIndex {
+    open_with(path, 4)
+}
+
+fn open_with(path: &Path, dimension: usize) -> EmbeddedIndex {
     let index = EmbeddedIndex::open(path).unwrap();
     let settings = CollectionSettings {
         fingerprint: Fingerprint("test".into()),
-        dimension: 4,
+        dimension,
         splitter: 1,
         block_vectors: BlockVectors::Separate,
         boundaries: Boundaries::default(),
@@ -57,6 +63,10 @@ fn segment(text: &str, n: u8) -> StoredSegment {
 fn stage(index: &EmbeddedIndex, id: &str, text: &str) -> DocumentHead {
     let revision = index.begin(&scope()).unwrap();
     index.append(&scope(), revision, 0, &[segment(text, id.len() as u8)]).unwrap();
+    head(id, text, revision)
+}
+
+fn head(id: &str, text: &str, revision: Revision) -> DocumentHead {
     DocumentHead {
         id: id.parse().unwrap(),
         revision,

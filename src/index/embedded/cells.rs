@@ -1,0 +1,217 @@
+//! Two levels of centroids over a collection's vectors, so that a search opens few of them.
+//!
+//! Squeezed Attention (arXiv 2411.09688) clusters the keys of a fixed context beforehand, compares a query with the
+//! centroids, two levels of them, and looks only into clusters above a threshold. Here the keys are segment vectors: a
+//! *topic* holds *cells*, a cell some dozens of segments that are alike. A new segment goes to the nearest topic and there
+//! to the nearest cell. A search computes what a cell can hold at best, opens the cells in that order, and stops where the
+//! next one can't reach what it has found already.
+//!
+//! "At best" is an estimate: the angle between question and centroid, less a part of the mean angle between the centroid
+//! and its segments. The whole angle of the farthest segment would make it a bound, which in 384 dimensions excludes almost
+//! nothing. How large a part, the *reach*, is learnt with the cells: as large as it takes for segments of the collection
+//! to find [`FOUND`] of the segments nearest to them.
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{SAMPLE_ROWS, roughly};
+use crate::deadline::Deadline;
+use crate::encode::{PackedVector, Vector};
+use crate::error::{Error, Result};
+use crate::index::{Row, Spread, SpreadOf};
+
+/// Collections of fewer segments are searched whole: it takes two milliseconds, of which cells would spare one.
+pub(super) const MIN_ROWS: usize = 50_000;
+/// Segments of a cell, on average.
+const CELL_ROWS: usize = 64;
+/// Segments of a cell that its centroid is learnt from.
+const LEARNT_FROM: usize = 32;
+/// Segments whose neighbours the reach is learnt from, and how many neighbours of each.
+const ASKED: usize = 256;
+const NEIGHBOURS: usize = 50;
+/// Of these neighbours, so many are found.
+const FOUND: f64 = 0.995;
+/// Vectors that tell what scores are like over the collection.
+const SPREAD_ROWS: usize = 4096;
+
+/// The centroids, as they are stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Cells {
+    /// Segments that there were.
+    learnt_from: u64,
+    topics: Vec<PackedVector>,
+    /// Where each topic's cells begin among the cells, and where the last one's end.
+    begins: Vec<u32>,
+    cells: Vec<Cell>,
+    /// The part of a cell's mean angle that its segments are expected to be nearer than its centroid.
+    reach: f32,
+    /// Segments drawn from all, for [`Self::spread`].
+    drawn: Vec<PackedVector>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Cell {
+    centroid: PackedVector,
+    /// Mean angle between it and its segments.
+    angle: f32,
+}
+
+impl Cells {
+    /// Learns them from rows of unit length, of which `row` gives the n-th of `count`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for no row.
+    pub(super) fn learn<'a>(count: usize, row: &dyn Fn(usize) -> Row<'a>) -> Result<Self> {
+        let topics = ((count as f64 / CELL_ROWS as f64).sqrt().round() as usize).clamp(1, SAMPLE_ROWS);
+        let sample: Vec<Row<'_>> = drawn(count, SAMPLE_ROWS).map(row).collect();
+        let topics = centroids(&sample, topics)?;
+        let mut of_topic: Vec<Vec<usize>> = vec![Vec::new(); topics.len()];
+        for n in 0..count {
+            of_topic[nearest(&topics, &row(n))].push(n);
+        }
+        let mut learnt = Self {
+            learnt_from: count as u64,
+            begins: vec![0],
+            cells: Vec::with_capacity(count / CELL_ROWS + topics.len()),
+            drawn: drawn(count, SPREAD_ROWS).map(|n| row(n).packed()).collect(),
+            reach: 0.0,
+            topics,
+        };
+        let mut cell_of = vec![0; count];
+        for rows in &of_topic {
+            let cells = rows.len().div_ceil(CELL_ROWS);
+            let sample: Vec<Row<'_>> = drawn(rows.len(), cells * LEARNT_FROM).map(|n| row(rows[n])).collect();
+            // A topic that none of all rows is nearest to stays, without a segment, for those to come.
+            let centroids = if sample.is_empty() { Vec::new() } else { centroids(&sample, cells)? };
+            let mut angles = vec![SpreadOf::default(); centroids.len()];
+            for n in rows {
+                let row = row(*n);
+                let cell = nearest(&centroids, &row);
+                angles[cell].add(angle(cosine(&centroids[cell], &row)));
+                cell_of[*n] = learnt.cells.len() + cell;
+            }
+            let cells = centroids.into_iter().zip(angles);
+            learnt.cells.extend(cells.map(|(centroid, angles)| Cell { centroid, angle: angles.spread().mean }));
+            learnt.begins.push(learnt.cells.len() as u32);
+        }
+        learnt.reach = learnt.reach_of(count, row, &cell_of);
+        Ok(learnt)
+    }
+
+    /// The part of the cells' angles that it takes to find the neighbours of some of the rows.
+    fn reach_of<'a>(&self, count: usize, row: &dyn Fn(usize) -> Row<'a>, cell_of: &[usize]) -> f32 {
+        let mut needed = Vec::with_capacity(ASKED * NEIGHBOURS);
+        for asked in drawn(count, ASKED) {
+            let query = row(asked).packed();
+            // It is its own neighbour without any search.
+            let others = (0..count).filter(|n| *n != asked);
+            let mut all: Vec<(f32, usize)> = others.map(|n| (cosine(&query, &row(n)), n)).collect();
+            if all.len() > NEIGHBOURS {
+                all.select_nth_unstable_by(NEIGHBOURS - 1, |a, b| b.0.total_cmp(&a.0));
+                all.truncate(NEIGHBOURS);
+            }
+            let farthest = angle(all.iter().map(|(cosine, _)| *cosine).fold(1.0, f32::min));
+            needed.extend(all.iter().map(|(_, n)| {
+                let cell = &self.cells[cell_of[*n]];
+                let missing = angle(cell.centroid.cosine(&query)) - farthest;
+                if cell.angle > 0.0 { (missing / cell.angle).max(0.0) } else { 0.0 }
+            }));
+        }
+        needed.sort_by(f32::total_cmp);
+        needed.get((needed.len() as f64 * FOUND) as usize).or(needed.last()).copied().unwrap_or(0.0)
+    }
+
+    /// Whether a collection of so many segments has become another one since.
+    pub(super) fn outgrown(&self, segments: usize) -> bool {
+        let then = self.learnt_from as usize;
+        segments * 2 >= then * 3 || segments * 4 <= then
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// The cell of a row: the nearest one of the nearest topic that has any.
+    pub(super) fn of(&self, row: &Row<'_>) -> usize {
+        let mut best = (f32::NEG_INFINITY, 0..0);
+        for (topic, bounds) in self.topics.iter().zip(self.begins.windows(2)) {
+            let cells = bounds[0] as usize..bounds[1] as usize;
+            let cosine = cosine(topic, row);
+            if !cells.is_empty() && cosine > best.0 {
+                best = (cosine, cells);
+            }
+        }
+        let mut cell = (f32::NEG_INFINITY, best.1.start);
+        for n in best.1 {
+            let cosine = cosine(&self.cells[n].centroid, row);
+            if cosine > cell.0 {
+                cell = (cosine, n);
+            }
+        }
+        cell.1
+    }
+
+    /// The cells with the cosine that their segments may reach, the highest first.
+    pub(super) fn by_reach(&self, query: &PackedVector) -> Vec<(f32, usize)> {
+        let reach = |cell: &Cell| {
+            let to_centroid = angle(cell.centroid.cosine(query));
+            (to_centroid - self.reach * cell.angle).max(0.0).cos()
+        };
+        let mut cells: Vec<(f32, usize)> = self.cells.iter().map(reach).zip(0..).collect();
+        cells.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        cells
+    }
+
+    /// What cosines to a query are like over the collection, by the segments that were drawn.
+    pub(super) fn spread(&self, query: &PackedVector) -> Spread {
+        self.drawn.iter().map(|row| row.cosine(query)).collect::<SpreadOf>().spread()
+    }
+
+    /// The n-th cell's centroid.
+    pub(super) fn centroid(&self, n: usize) -> &PackedVector {
+        &self.cells[n].centroid
+    }
+}
+
+/// So many of the numbers below `count`, or all: by the golden ratio, which no period in the order of documents meets.
+fn drawn(count: usize, many: usize) -> impl Iterator<Item = usize> {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    let nth = move |n: usize| ((n as f64 * GOLDEN).fract() * count as f64) as usize;
+    (0..many.min(count)).map(move |n| if many < count { nth(n) } else { n })
+}
+
+/// Directions of clusters of rows, of every cluster the mean of its rows.
+fn centroids(rows: &[Row<'_>], clusters: usize) -> Result<Vec<PackedVector>> {
+    let dimension = rows.first().map_or(0, |row| row.values.len());
+    let flat: Vec<f32> = rows.iter().flat_map(Row::unpacked).collect();
+    let matrix =
+        Array2::from_shape_vec((rows.len(), dimension), flat).map_err(|e| Error::invalid("vectors", e.to_string()))?;
+    let clusters = roughly(&matrix, clusters, &Deadline::none())?;
+    let mut sums = Array2::<f32>::zeros((clusters.len(), dimension));
+    for row in matrix.rows() {
+        let of = row.as_slice().and_then(|row| clusters.nearest(row)).map_or(0, |(cluster, _)| cluster);
+        let mut sum = sums.row_mut(of);
+        sum += &row;
+    }
+    let direction = |sum: ndarray::ArrayView1<'_, f32>| Vector::normalised(sum.to_vec()).pack();
+    Ok(sums.rows().into_iter().map(direction).collect())
+}
+
+fn nearest(centroids: &[PackedVector], row: &Row<'_>) -> usize {
+    let mut best = (f32::NEG_INFINITY, 0);
+    for (n, centroid) in centroids.iter().enumerate() {
+        let cosine = cosine(centroid, row);
+        if cosine > best.0 {
+            best = (cosine, n);
+        }
+    }
+    best.1
+}
+
+fn cosine(centroid: &PackedVector, row: &Row<'_>) -> f32 {
+    crate::encode::dot(&centroid.values, row.values) * centroid.scale * row.scale
+}
+
+fn angle(cosine: f32) -> f32 {
+    cosine.clamp(-1.0, 1.0).acos()
+}
