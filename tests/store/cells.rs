@@ -10,7 +10,7 @@ use tamis::index::{DocumentHead, Filter, Hit, Index, Selector, StoredSegment, Vi
 use super::{head, open_with, scope, segment};
 
 const DIMENSION: usize = 16;
-const SEGMENTS: usize = 500;
+const SEGMENTS: usize = 1000;
 const NEAREST: usize = 50;
 
 /// A vector near one of 150 directions; the same for the same number.
@@ -23,7 +23,7 @@ fn row(n: usize) -> PackedVector {
     Vector::normalised((0..DIMENSION).map(|c| noise(topic, c) + 0.5 * noise(n, c)).collect()).pack()
 }
 
-/// Stores the rows of these documents, five hundred each.
+/// Stores the rows of these documents, a thousand each.
 fn put(index: &EmbeddedIndex, documents: std::ops::Range<usize>) {
     let stage = |n: usize| -> DocumentHead {
         let revision = index.begin(&scope()).unwrap();
@@ -61,11 +61,11 @@ fn a_large_collection_is_searched_by_cells_and_finds_what_counts() {
     let directory = tempfile::tempdir().unwrap();
     let index = open_with(directory.path(), DIMENSION);
     put(&index, 0..99);
-    assert!(index.view(&scope()).unwrap().alike().is_none(), "49,500 segments are looked at one by one");
+    assert!(index.view(&scope()).unwrap().alike().is_none(), "99,000 segments are looked at one by one");
 
     put(&index, 99..102);
     let view = index.view(&scope()).unwrap();
-    assert_eq!(grouped(&view), 51_000);
+    assert_eq!(grouped(&view), 102_000);
     let recall = |view: &Arc<dyn View>| {
         let found = (0..40).map(|n| {
             let (hits, worst) = (nearest(view, n * 37, &Filter::All), exact(view, n * 37, &Filter::All)[NEAREST - 1]);
@@ -79,7 +79,7 @@ fn a_large_collection_is_searched_by_cells_and_finds_what_counts() {
     put(&index, 102..110);
     index.delete(&scope(), &Selector::Prefix("d00".into())).unwrap();
     let view = index.view(&scope()).unwrap();
-    assert_eq!(grouped(&view), 50_000);
+    assert_eq!(grouped(&view), 100_000);
     assert!(recall(&view) >= 0.99, "{}", recall(&view));
     let gone = nearest(&view, 0, &Filter::All);
     assert!(gone.iter().all(|hit| view.document_of(hit.segment.revision).is_some()), "row 0 was of d000");
@@ -87,14 +87,14 @@ fn a_large_collection_is_searched_by_cells_and_finds_what_counts() {
     // One document of a hundred: where a filter leaves little, all of it is looked at.
     let ids: Vec<DocumentId> = vec!["d044".parse().unwrap()];
     let one = Filter::ids(ids);
-    let of = |view: &Arc<dyn View>| exact(view, 22_001, &one).iter().map(|hit| hit.segment).collect::<Vec<_>>();
-    assert_eq!(nearest(&view, 22_001, &one).iter().map(|hit| hit.segment).collect::<Vec<_>>()[..10], of(&view)[..10]);
+    let of = |view: &Arc<dyn View>| exact(view, 44_002, &one).iter().map(|hit| hit.segment).collect::<Vec<_>>();
+    assert_eq!(nearest(&view, 44_002, &one).iter().map(|hit| hit.segment).collect::<Vec<_>>()[..10], of(&view)[..10]);
 
     let before: Vec<Vec<Hit>> = (0..20).map(|n| nearest(&view, n, &Filter::All)).collect();
     drop((view, index));
     let view = open_with(directory.path(), DIMENSION).view(&scope()).unwrap();
     assert_eq!(before, (0..20).map(|n| nearest(&view, n, &Filter::All)).collect::<Vec<_>>(), "after a restart");
-    assert_eq!(grouped(&view), 50_000);
+    assert_eq!(grouped(&view), 100_000);
 }
 
 #[test]
@@ -102,12 +102,12 @@ fn vectors_without_a_direction_are_no_trouble() {
     let directory = tempfile::tempdir().unwrap();
     let index = open_with(directory.path(), DIMENSION);
     let zeros = PackedVector { scale: 0.0, values: vec![0; DIMENSION] };
-    let segments = vec![StoredSegment { vector: zeros.clone(), ..segment("x", 1) }; 50_000];
+    let segments = vec![StoredSegment { vector: zeros.clone(), ..segment("x", 1) }; 100_000];
     let revision = index.begin(&scope()).unwrap();
     index.append(&scope(), revision, 0, &segments).unwrap();
-    index.publish(&scope(), vec![DocumentHead { segments: 50_000, ..head("zeros", "x", revision) }]).unwrap();
+    index.publish(&scope(), vec![DocumentHead { segments: 100_000, ..head("zeros", "x", revision) }]).unwrap();
     let view = index.view(&scope()).unwrap();
-    assert_eq!(grouped(&view), 50_000);
+    assert_eq!(grouped(&view), 100_000);
     for query in [zeros, row(3)] {
         assert_eq!(view.dense(&query, &Filter::All, NEAREST).unwrap().hits.len(), NEAREST);
     }

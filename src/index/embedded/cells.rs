@@ -20,17 +20,19 @@ use crate::encode::{PackedVector, Vector};
 use crate::error::{Error, Result};
 use crate::index::{Row, Spread, SpreadOf};
 
-/// Collections of fewer segments are searched whole: it takes two milliseconds, of which cells would spare one.
-pub(super) const MIN_ROWS: usize = 50_000;
+/// Collections of fewer segments are searched whole: it takes a few milliseconds, of which cells would spare one or two.
+pub(super) const MIN_ROWS: usize = 100_000;
 /// Segments of a cell, on average.
 const CELL_ROWS: usize = 64;
 /// Segments of a cell that its centroid is learnt from.
-const LEARNT_FROM: usize = 32;
+const LEARNT_FROM: usize = 24;
 /// Segments whose neighbours the reach is learnt from, and how many neighbours of each.
 const ASKED: usize = 256;
 const NEIGHBOURS: usize = 50;
 /// Of these neighbours, so many are found.
 const FOUND: f64 = 0.995;
+/// Narrower cells count as so wide: copies of one text would make the reach of all others too long.
+const MIN_ANGLE: f32 = 0.4;
 /// Vectors that tell what scores are like over the collection.
 const SPREAD_ROWS: usize = 4096;
 
@@ -52,7 +54,7 @@ pub(super) struct Cells {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Cell {
     centroid: PackedVector,
-    /// Mean angle between it and its segments.
+    /// Mean angle between it and its segments, at least [`MIN_ANGLE`].
     angle: f32,
 }
 
@@ -61,14 +63,13 @@ impl Cells {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for no row.
-    pub(super) fn learn<'a>(count: usize, row: &dyn Fn(usize) -> Row<'a>) -> Result<Self> {
+    pub(super) fn learn<'a>(count: usize, row: &(dyn Fn(usize) -> Row<'a> + Sync)) -> Result<Self> {
         let topics = ((count as f64 / CELL_ROWS as f64).sqrt().round() as usize).clamp(1, SAMPLE_ROWS);
         let sample: Vec<Row<'_>> = drawn(count, SAMPLE_ROWS).map(row).collect();
         let topics = centroids(&sample, topics)?;
         let mut of_topic: Vec<Vec<usize>> = vec![Vec::new(); topics.len()];
-        for n in 0..count {
-            of_topic[nearest(&topics, &row(n))].push(n);
-        }
+        let topic_of = in_parallel(count, &|n| nearest(&topics, &row(n)));
+        topic_of.into_iter().enumerate().for_each(|(n, topic)| of_topic[topic].push(n));
         let mut learnt = Self {
             learnt_from: count as u64,
             begins: vec![0],
@@ -84,14 +85,19 @@ impl Cells {
             // A topic that none of all rows is nearest to stays, without a segment, for those to come.
             let centroids = if sample.is_empty() { Vec::new() } else { centroids(&sample, cells)? };
             let mut angles = vec![SpreadOf::default(); centroids.len()];
-            for n in rows {
-                let row = row(*n);
+            let nearest_cell = |n: usize| {
+                let row = row(rows[n]);
                 let cell = nearest(&centroids, &row);
-                angles[cell].add(angle(cosine(&centroids[cell], &row)));
+                (cell, angle(cosine(&centroids[cell], &row)))
+            };
+            for (n, (cell, angle)) in rows.iter().zip(in_parallel(rows.len(), &nearest_cell)) {
+                angles[cell].add(angle);
                 cell_of[*n] = learnt.cells.len() + cell;
             }
             let cells = centroids.into_iter().zip(angles);
-            learnt.cells.extend(cells.map(|(centroid, angles)| Cell { centroid, angle: angles.spread().mean }));
+            let cell =
+                |(centroid, angles): (_, SpreadOf)| Cell { centroid, angle: angles.spread().mean.max(MIN_ANGLE) };
+            learnt.cells.extend(cells.map(cell));
             learnt.begins.push(learnt.cells.len() as u32);
         }
         learnt.reach = learnt.reach_of(count, row, &cell_of);
@@ -99,24 +105,26 @@ impl Cells {
     }
 
     /// The part of the cells' angles that it takes to find the neighbours of some of the rows.
-    fn reach_of<'a>(&self, count: usize, row: &dyn Fn(usize) -> Row<'a>, cell_of: &[usize]) -> f32 {
-        let mut needed = Vec::with_capacity(ASKED * NEIGHBOURS);
-        for asked in drawn(count, ASKED) {
-            let query = row(asked).packed();
+    fn reach_of<'a>(&self, count: usize, row: &(dyn Fn(usize) -> Row<'a> + Sync), cell_of: &[usize]) -> f32 {
+        let asked: Vec<usize> = drawn(count, ASKED).collect();
+        let needed = |n: usize| -> Vec<f32> {
+            let query = row(asked[n]).packed();
             // It is its own neighbour without any search.
-            let others = (0..count).filter(|n| *n != asked);
+            let others = (0..count).filter(|other| *other != asked[n]);
             let mut all: Vec<(f32, usize)> = others.map(|n| (cosine(&query, &row(n)), n)).collect();
             if all.len() > NEIGHBOURS {
                 all.select_nth_unstable_by(NEIGHBOURS - 1, |a, b| b.0.total_cmp(&a.0));
                 all.truncate(NEIGHBOURS);
             }
             let farthest = angle(all.iter().map(|(cosine, _)| *cosine).fold(1.0, f32::min));
-            needed.extend(all.iter().map(|(_, n)| {
+            let of = |(_, n): &(f32, usize)| {
                 let cell = &self.cells[cell_of[*n]];
                 let missing = angle(cell.centroid.cosine(&query)) - farthest;
-                if cell.angle > 0.0 { (missing / cell.angle).max(0.0) } else { 0.0 }
-            }));
-        }
+                (missing / cell.angle).max(0.0)
+            };
+            all.iter().map(of).collect()
+        };
+        let mut needed: Vec<f32> = in_parallel(asked.len(), &needed).into_iter().flatten().collect();
         needed.sort_by(f32::total_cmp);
         needed.get((needed.len() as f64 * FOUND) as usize).or(needed.last()).copied().unwrap_or(0.0)
     }
@@ -171,6 +179,18 @@ impl Cells {
     pub(super) fn centroid(&self, n: usize) -> &PackedVector {
         &self.cells[n].centroid
     }
+}
+
+/// What `of` says of every number below `count`, in their order, computed on all cores.
+fn in_parallel<T: Send>(count: usize, of: &(dyn Fn(usize) -> T + Sync)) -> Vec<T> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let part = count.div_ceil(cores).max(1);
+    std::thread::scope(|scope| {
+        let start = |from: usize| scope.spawn(move || (from..count.min(from + part)).map(of).collect::<Vec<T>>());
+        let threads: Vec<_> = (0..count).step_by(part).map(start).collect();
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|e| std::panic::resume_unwind(e)));
+        joined.flatten().collect()
+    })
 }
 
 /// So many of the numbers below `count`, or all: by the golden ratio, which no period in the order of documents meets.
