@@ -2,9 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tamis::models::{self, Cache, Silent, catalog};
 use tamis_proto::v1::{Budget, CompressRequest, CompressResponse, DigestOptions, Document, Mode, SummaryMethod};
 use tonic::{Code, Request};
 
@@ -225,12 +228,50 @@ async fn a_summary_needs_a_summarizer() {
     }
 }
 
-/// With a real one: `TAMIS_TEST_OPENAI_URL=http://127.0.0.1:8000/v1`, for example llama-cpp-python's server.
+/// llama.cpp's server with the language model that reads; it ends when this is dropped.
+struct LlamaCpp {
+    url: String,
+    child: Child,
+}
+
+impl LlamaCpp {
+    fn start(python: &str) -> Self {
+        let cache = Cache::from_environment().unwrap();
+        let file = catalog::READER.files.iter().find(|f| f.name.ends_with(".gguf")).unwrap();
+        let model = models::obtain(&catalog::READER, &cache, &Silent).unwrap().join(file.name);
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/python/openai_server.py");
+        let mut command = Command::new(python);
+        command.arg(script).arg(model).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        Self { url: url.trim().to_owned(), child }
+    }
+}
+
+impl Drop for LlamaCpp {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// With a real model: at the endpoint `TAMIS_TEST_OPENAI_URL`, or run by the Python of `TAMIS_TEST_OPENAI_PYTHON`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_model_summarises() {
-    let Ok(url) = std::env::var("TAMIS_TEST_OPENAI_URL") else {
-        eprintln!("skipped: TAMIS_TEST_OPENAI_URL names no server");
-        return;
+    let prepared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/openai-server/bin/python");
+    let python = std::env::var("TAMIS_TEST_OPENAI_PYTHON").ok();
+    let python = python.or_else(|| prepared.exists().then(|| prepared.display().to_string()));
+    let (url, _server) = match (std::env::var("TAMIS_TEST_OPENAI_URL"), python) {
+        (Ok(url), _) => (url, None),
+        (Err(_), Some(python)) => {
+            let server = LlamaCpp::start(&python);
+            (server.url.clone(), Some(server))
+        }
+        (Err(_), None) => {
+            eprintln!("skipped: `cargo xtask test` prepares a server, or set TAMIS_TEST_OPENAI_URL to that of another");
+            return;
+        }
     };
     let environment = [
         ("TAMIS_SUMMARIZER_URL", url.as_str()),
