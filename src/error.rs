@@ -104,6 +104,14 @@ pub enum Error {
         /// What happened, and what helps.
         reason: String,
     },
+    /// A service that we need can't be reached or is overloaded; the same may succeed in a moment.
+    #[error("{service} is unavailable: {reason}")]
+    Unavailable {
+        /// Its address.
+        service: String,
+        /// What it or the network said.
+        reason: String,
+    },
     /// A model is missing, damaged or unsuitable.
     #[error("model {model}: {reason}")]
     Model {

@@ -132,7 +132,7 @@ impl Ingestor {
         let mut first = 0;
         for n in (0..segments.len()).step_by(SEGMENTS_PER_BATCH) {
             let stored = vectors.encode(&segments, n..(n + SEGMENTS_PER_BATCH).min(segments.len()))?;
-            self.index.append(scope, head.revision, first, &stored)?;
+            self.index.append(scope, head, first, &stored)?;
             first += stored.len() as u32;
         }
         // Semantic boundaries make other segments of the same blocks.

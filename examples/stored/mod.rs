@@ -84,8 +84,7 @@ fn stage(
     };
     let segments: Vec<StoredSegment> = rows.iter().enumerate().map(segment).collect();
     let revision = index.begin(scope)?;
-    index.append(scope, revision, 0, &segments)?;
-    Ok(DocumentHead {
+    let head = DocumentHead {
         id: format!("d{n:07}").parse()?,
         revision,
         uri: String::new(),
@@ -96,5 +95,7 @@ fn stage(
         bytes: (rows.len() * TEXT.len()) as u64,
         segments: rows.len() as u32,
         blocks: rows.len() as u32,
-    })
+    };
+    index.append(scope, &head, 0, &segments)?;
+    Ok(head)
 }

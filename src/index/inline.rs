@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::terms;
 use super::{
     CollectionSettings, DocumentHead, EachRow, Filter, Hit, Nearest, Row, SegmentId, SpreadOf, StoredSegment,
     TermStatistics, View,
 };
+use super::{bm25, terms};
 use crate::document::{DocumentId, Revision};
 use crate::encode::PackedVector;
 use crate::error::{Error, Result};
-use crate::rank::bm25;
 
 /// A view over documents that are stored nowhere.
 pub struct InlineIndex {
@@ -31,8 +30,6 @@ pub struct InlineIndex {
 pub(crate) struct Whole {
     /// Its segments.
     pub(crate) segments: u64,
-    /// Terms of all of them.
-    pub(crate) length: u64,
     /// The segments that hold a term, for the question's terms.
     pub(crate) holding: HashMap<String, u64>,
     /// What their cosines are like.
@@ -141,13 +138,9 @@ impl View for InlineIndex {
     fn lexical(&self, query: &[String], filter: &Filter, limit: usize) -> Result<Vec<Hit>> {
         let statistics = self.statistics(query)?;
         let lengths: Vec<u32> = self.counts.iter().map(|c| c.values().sum()).collect();
-        let average = match &self.whole {
-            Some(whole) => whole.length as f32 / whole.segments.max(1) as f32,
-            None => lengths.iter().sum::<u32>() as f32 / lengths.len().max(1) as f32,
-        };
         let mut hits = self.ranked(filter, usize::MAX, |n| {
             let count = |t: usize| self.counts[n].get(&query[t]).copied().unwrap_or(0);
-            bm25::score(&statistics, query.len(), count, lengths[n] as f32, average)
+            bm25::of_segment(&statistics, query.len(), count, lengths[n])
         });
         hits.retain(|h| h.score > 0.0);
         hits.truncate(limit);

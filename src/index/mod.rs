@@ -4,19 +4,23 @@
 //! out a [`View`], one consistent state to search. [`embedded`] keeps everything in a directory;
 //! [`inline`] holds the documents of one request in memory.
 
+pub mod bm25;
 pub mod embedded;
 pub mod filter;
 pub mod inline;
+mod sample;
 mod statistics;
 pub mod terms;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use filter::Filter;
+pub(crate) use sample::{Draw, SAMPLE_SEGMENTS};
 pub(crate) use statistics::SpreadOf;
-pub use statistics::{Spread, TermStatistics};
+pub use statistics::{Spread, TermStatistics, USUAL_TERMS, rounded};
 
 use crate::document::{CollectionName, DocumentId, Metadata, Revision, Segment, TenantId};
 use crate::encode::{Fingerprint, PackedVector};
@@ -226,7 +230,7 @@ pub struct Hit {
 pub struct Nearest {
     /// Best first; ties in the order of the segments.
     pub hits: Vec<Hit>,
-    /// Over all segments of the collection, whatever the filter.
+    /// Over the collection, whatever the filter: of all its segments, or of several thousand drawn from them.
     pub spread: Spread,
 }
 
@@ -316,11 +320,12 @@ pub trait Index: Send + Sync {
     /// The store's errors.
     fn begin(&self, scope: &Scope) -> Result<Revision>;
 
-    /// Adds segments to a revision that is not published; their ordinals go on from `first`.
+    /// Adds segments to the head's revision, which is not published; their ordinals go on from `first`. Of the head, counts
+    /// are not yet known.
     ///
     /// # Errors
     /// The store's errors.
-    fn append(&self, scope: &Scope, revision: Revision, first: u32, segments: &[StoredSegment]) -> Result<()>;
+    fn append(&self, scope: &Scope, head: &DocumentHead, first: u32, segments: &[StoredSegment]) -> Result<()>;
 
     /// Gives up revisions that will not be published.
     ///
@@ -346,6 +351,13 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// [`Error::NotFound`] for the collection, or the store's errors.
     fn view(&self, scope: &Scope) -> Result<Arc<dyn View>>;
+
+    /// Removes what nobody can see: segments of revisions that were replaced, or written this long ago and never published.
+    /// Returns how many. An index that leaves nothing behind has nothing to do.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for the collection, or the store's errors.
+    fn sweep(&self, scope: &Scope, older_than: Duration) -> Result<u64>;
 }
 
 /// One consistent state of a collection.

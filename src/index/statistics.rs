@@ -1,5 +1,20 @@
 //! What terms and scores are like over a collection.
 
+/// Terms of a segment of usual length, which BM25 normalises by. The length that segments are packed to makes it what it is,
+/// more than the collection does; being the same everywhere, it makes what a term weighs in a segment depend on that segment
+/// alone, so that it can be computed when the segment is stored, on any shard.
+pub const USUAL_TERMS: u32 = 128;
+
+/// Scores are rounded to this many steps per unit before they are compared, so that the last bits of a
+/// float, which differ between CPUs, can't reorder a context.
+const STEPS: f32 = 10_000.0;
+
+/// Rounds a score for comparison.
+#[must_use]
+pub fn rounded(score: f32) -> f32 {
+    (score * STEPS).round() / STEPS
+}
+
 /// How often terms occur: what turns matches into weights.
 #[derive(Clone, Debug, Default)]
 pub struct TermStatistics {

@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 
+use super::Question;
 use super::bridges::{self, Named};
 use super::expected::Expected;
 use super::feedback;
 use super::fusion::Candidate;
-use super::{Question, bm25};
 use crate::deadline::Deadline;
 use crate::error::Result;
-use crate::index::{View, terms};
+use crate::index::{View, bm25, terms};
 
 /// Length, in terms, of a block of average length: what BM25 normalises by.
 const AVERAGE_BLOCK_TERMS: f32 = 20.0;

@@ -3,7 +3,6 @@
 //! Everything here is arithmetic on what was computed at ingest: one query vector, dot products, terms.
 
 mod blocks;
-pub mod bm25;
 mod bridges;
 pub mod cascade;
 mod expected;
@@ -35,6 +34,7 @@ pub use xl3m::{Xl3m, read_by_certainty};
 use crate::deadline::Deadline;
 use crate::encode::{Encoder, Vector};
 use crate::error::Result;
+pub use crate::index::rounded;
 use crate::index::terms::{self, Language};
 
 /// A question as ranking needs it.
@@ -60,14 +60,4 @@ impl Question {
         let language = Language::of(text);
         Ok(Self { text: text.to_owned(), vector, language, terms: terms::of_query(language, text) })
     }
-}
-
-/// Scores are rounded to this many steps per unit before they are compared, so that the last bits of a
-/// float, which differ between CPUs, can't reorder a context.
-const STEPS: f32 = 10_000.0;
-
-/// Rounds a score for comparison.
-#[must_use]
-pub fn rounded(score: f32) -> f32 {
-    (score * STEPS).round() / STEPS
 }

@@ -29,8 +29,9 @@ fn put(index: &EmbeddedIndex, documents: std::ops::Range<usize>) {
         let revision = index.begin(&scope()).unwrap();
         let rows = n * SEGMENTS..(n + 1) * SEGMENTS;
         let segments: Vec<StoredSegment> = rows.map(|n| StoredSegment { vector: row(n), ..segment("x", 1) }).collect();
-        index.append(&scope(), revision, 0, &segments).unwrap();
-        DocumentHead { segments: SEGMENTS as u32, ..head(&format!("d{n:03}"), "x", revision) }
+        let head = DocumentHead { segments: SEGMENTS as u32, ..head(&format!("d{n:03}"), "x", revision) };
+        index.append(&scope(), &head, 0, &segments).unwrap();
+        head
     };
     index.publish(&scope(), documents.map(stage).collect()).unwrap();
 }
@@ -104,8 +105,9 @@ fn vectors_without_a_direction_are_no_trouble() {
     let zeros = PackedVector { scale: 0.0, values: vec![0; DIMENSION] };
     let segments = vec![StoredSegment { vector: zeros.clone(), ..segment("x", 1) }; 100_000];
     let revision = index.begin(&scope()).unwrap();
-    index.append(&scope(), revision, 0, &segments).unwrap();
-    index.publish(&scope(), vec![DocumentHead { segments: 100_000, ..head("zeros", "x", revision) }]).unwrap();
+    let head = DocumentHead { segments: 100_000, ..head("zeros", "x", revision) };
+    index.append(&scope(), &head, 0, &segments).unwrap();
+    index.publish(&scope(), vec![head]).unwrap();
     let view = index.view(&scope()).unwrap();
     assert_eq!(grouped(&view), 100_000);
     for query in [zeros, row(3)] {

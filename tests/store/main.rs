@@ -62,8 +62,9 @@ fn segment(text: &str, n: u8) -> StoredSegment {
 /// Stages one document of one segment and returns its head.
 fn stage(index: &EmbeddedIndex, id: &str, text: &str) -> DocumentHead {
     let revision = index.begin(&scope()).unwrap();
-    index.append(&scope(), revision, 0, &[segment(text, id.len() as u8)]).unwrap();
-    head(id, text, revision)
+    let head = head(id, text, revision);
+    index.append(&scope(), &head, 0, &[segment(text, id.len() as u8)]).unwrap();
+    head
 }
 
 fn head(id: &str, text: &str, revision: Revision) -> DocumentHead {

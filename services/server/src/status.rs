@@ -29,6 +29,7 @@ fn classify(error: &Error) -> (Code, &'static str, Option<&'static str>) {
         Error::UnusableDocument { .. } => (Code::InvalidArgument, "UNUSABLE_DOCUMENT", Some("document.text")),
         Error::StoreLocked { .. } => (Code::Unavailable, "STORE_LOCKED", None),
         Error::StoreVersion { .. } => (Code::FailedPrecondition, "STORE_VERSION", None),
+        Error::Unavailable { .. } => (Code::Unavailable, "UNAVAILABLE", None),
         Error::Store { .. } => (Code::Internal, "STORE", None),
         Error::Model { .. } => (Code::FailedPrecondition, "MODEL", None),
         Error::Encoder(_) => (Code::Internal, "ENCODER", None),

@@ -115,7 +115,7 @@ impl Clustered {
             let cluster = &mut clusters[cluster];
             cluster.members.push(Member { id: row.segment, cosine });
             if n.is_multiple_of(step) || cluster.targets.is_empty() {
-                cluster.targets.push((row.segment, PackedVector { scale: row.scale, values: row.values.to_vec() }));
+                cluster.targets.push((row.segment, row.packed()));
             }
             n += 1;
             Ok(())
@@ -164,15 +164,18 @@ fn centroids(
 ) -> Result<Centroids> {
     if count > MAX_WHOLE_ROWS
         && let Origin::All { view, filter: Filter::All } = origin
-        && let Some(alike) = view.alike()
+        && let Some(mut alike) = view.alike()
     {
-        return number.learn(&standing_for_all(&alike, count)?, count, deadline);
+        // A vector of zeros has no direction to learn from.
+        alike.retain(|alike| alike.centroid.scale > 0.0);
+        if !alike.is_empty() {
+            return number.learn(&standing_for_all(&alike, count)?, count, deadline);
+        }
     }
     let step = if count <= MAX_WHOLE_ROWS { 1 } else { count.div_ceil(SAMPLE_ROWS) };
     let (mut rows, mut n) = (Vec::with_capacity(count.min(MAX_WHOLE_ROWS)), 0_usize);
     let dimension = view.settings().dimension;
     origin.each(&mut |row| {
-        // A vector of zeros has no direction to learn from.
         if n.is_multiple_of(step) && row.scale > 0.0 && row.values.len() == dimension {
             rows.push((row.segment, row.unpacked()));
         }

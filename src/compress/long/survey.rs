@@ -10,9 +10,9 @@ use crate::encode::{Encoder, PackedVector};
 use crate::error::Result;
 use crate::extract::Extracted;
 use crate::index::inline::{InlineIndex, Whole};
-use crate::index::{BlockVectors, DocumentHead, Filter, StoredSegment, TermStatistics, terms};
+use crate::index::{BlockVectors, DocumentHead, Filter, StoredSegment, TermStatistics, bm25, terms};
 use crate::ingest;
-use crate::rank::{Question, bm25};
+use crate::rank::Question;
 
 /// Segments that are kept for every term that has to be.
 const OF_A_TERM: usize = 8;
@@ -81,7 +81,6 @@ impl Survey {
         let (cosine, length) = (self.vector.cosine(&stored.vector), said.len() as u32);
         let ordinal = u32::try_from(self.whole.segments).unwrap_or(u32::MAX);
         self.whole.segments += 1;
-        self.whole.length += u64::from(length);
         self.whole.cosines.add(cosine);
         let mut must_stay = false;
         for term in self.must_keep.held(&stored.text) {
@@ -95,8 +94,7 @@ impl Survey {
     fn keep_the_best(&mut self) {
         let holding = self.question.terms.iter().map(|t| self.whole.holding.get(t).copied().unwrap_or(0)).collect();
         let statistics = TermStatistics { segments: self.whole.segments, holding };
-        let average = self.whole.length as f32 / self.whole.segments.max(1) as f32;
-        let by_terms = |s: &Seen| bm25::score(&statistics, s.counts.len(), |n| s.counts[n], s.length as f32, average);
+        let by_terms = |s: &Seen| bm25::of_segment(&statistics, s.counts.len(), |n| s.counts[n], s.length);
         let mut stay: HashSet<u32> = self.best.iter().filter(|s| s.must_stay).map(|s| s.ordinal).collect();
         for score in [&(|s: &Seen| s.cosine) as &dyn Fn(&Seen) -> f32, &by_terms] {
             let mut order: Vec<(f32, u32)> = self.best.iter().map(|s| (score(s), s.ordinal)).collect();

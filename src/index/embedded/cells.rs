@@ -18,7 +18,7 @@ use crate::cluster::{SAMPLE_ROWS, roughly};
 use crate::deadline::Deadline;
 use crate::encode::{PackedVector, Vector};
 use crate::error::{Error, Result};
-use crate::index::{Row, Spread, SpreadOf};
+use crate::index::{Row, SpreadOf};
 
 /// Collections of fewer segments are searched whole: it takes a few milliseconds, of which cells would spare one or two.
 pub(super) const MIN_ROWS: usize = 100_000;
@@ -33,8 +33,6 @@ const NEIGHBOURS: usize = 50;
 const FOUND: f64 = 0.995;
 /// Narrower cells count as so wide: copies of one text would make the reach of all others too long.
 const MIN_ANGLE: f32 = 0.4;
-/// Vectors that tell what scores are like over the collection.
-const SPREAD_ROWS: usize = 4096;
 
 /// The centroids, as they are stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,8 +45,6 @@ pub(super) struct Cells {
     cells: Vec<Cell>,
     /// The part of a cell's mean angle that its segments are expected to be nearer than its centroid.
     reach: f32,
-    /// Segments drawn from all, for [`Self::spread`].
-    drawn: Vec<PackedVector>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,13 +64,12 @@ impl Cells {
         let sample: Vec<Row<'_>> = drawn(count, SAMPLE_ROWS).map(row).collect();
         let topics = centroids(&sample, topics)?;
         let mut of_topic: Vec<Vec<usize>> = vec![Vec::new(); topics.len()];
-        let topic_of = in_parallel(count, &|n| nearest(&topics, &row(n)));
+        let topic_of = in_parallel(count, &|n| nearest(topics.iter().enumerate(), &row(n)));
         topic_of.into_iter().enumerate().for_each(|(n, topic)| of_topic[topic].push(n));
         let mut learnt = Self {
             learnt_from: count as u64,
             begins: vec![0],
             cells: Vec::with_capacity(count / CELL_ROWS + topics.len()),
-            drawn: drawn(count, SPREAD_ROWS).map(|n| row(n).packed()).collect(),
             reach: 0.0,
             topics,
         };
@@ -87,7 +82,7 @@ impl Cells {
             let mut angles = vec![SpreadOf::default(); centroids.len()];
             let nearest_cell = |n: usize| {
                 let row = row(rows[n]);
-                let cell = nearest(&centroids, &row);
+                let cell = nearest(centroids.iter().enumerate(), &row);
                 (cell, angle(cosine(&centroids[cell], &row)))
             };
             for (n, (cell, angle)) in rows.iter().zip(in_parallel(rows.len(), &nearest_cell)) {
@@ -141,22 +136,10 @@ impl Cells {
 
     /// The cell of a row: the nearest one of the nearest topic that has any.
     pub(super) fn of(&self, row: &Row<'_>) -> usize {
-        let mut best = (f32::NEG_INFINITY, 0..0);
-        for (topic, bounds) in self.topics.iter().zip(self.begins.windows(2)) {
-            let cells = bounds[0] as usize..bounds[1] as usize;
-            let cosine = cosine(topic, row);
-            if !cells.is_empty() && cosine > best.0 {
-                best = (cosine, cells);
-            }
-        }
-        let mut cell = (f32::NEG_INFINITY, best.1.start);
-        for n in best.1 {
-            let cosine = cosine(&self.cells[n].centroid, row);
-            if cosine > cell.0 {
-                cell = (cosine, n);
-            }
-        }
-        cell.1
+        let cells = |topic: usize| self.begins[topic] as usize..self.begins[topic + 1] as usize;
+        let with_cells = self.topics.iter().enumerate().filter(|(topic, _)| !cells(*topic).is_empty());
+        let cells = cells(nearest(with_cells, row));
+        nearest(cells.map(|n| (n, &self.cells[n].centroid)), row)
     }
 
     /// The cells with the cosine that their segments may reach, the highest first.
@@ -168,11 +151,6 @@ impl Cells {
         let mut cells: Vec<(f32, usize)> = self.cells.iter().map(reach).zip(0..).collect();
         cells.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         cells
-    }
-
-    /// What cosines to a query are like over the collection, by the segments that were drawn.
-    pub(super) fn spread(&self, query: &PackedVector) -> Spread {
-        self.drawn.iter().map(|row| row.cosine(query)).collect::<SpreadOf>().spread()
     }
 
     /// The n-th cell's centroid.
@@ -217,9 +195,10 @@ fn centroids(rows: &[Row<'_>], clusters: usize) -> Result<Vec<PackedVector>> {
     Ok(sums.rows().into_iter().map(direction).collect())
 }
 
-fn nearest(centroids: &[PackedVector], row: &Row<'_>) -> usize {
+/// The number of the nearest centroid, the first of several; 0 of none.
+fn nearest<'a>(centroids: impl Iterator<Item = (usize, &'a PackedVector)>, row: &Row<'_>) -> usize {
     let mut best = (f32::NEG_INFINITY, 0);
-    for (n, centroid) in centroids.iter().enumerate() {
+    for (n, centroid) in centroids {
         let cosine = cosine(centroid, row);
         if cosine > best.0 {
             best = (cosine, n);

@@ -5,20 +5,22 @@ use std::path::{Path, PathBuf};
 
 use tantivy::collector::{FilterCollector, TopDocs};
 use tantivy::indexer::{LogMergePolicy, MergePolicy, NoMergePolicy};
-use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
+use tantivy::query::{Bm25StatisticsProvider, BooleanQuery, Occur, Query, TermQuery};
 use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::TextAnalyzer;
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term};
+use tantivy::{DocSet, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term};
 
 use crate::document::Revision;
 use crate::error::{Error, Result};
 use crate::index::terms::Indexed;
-use crate::index::{Hit, SegmentId, StoredSegment, TermStatistics};
+use crate::index::{Hit, SegmentId, StoredSegment, TermStatistics, USUAL_TERMS, rounded};
 
 /// Memory for documents that are not committed yet; tantivy's smallest is 15 MB a thread.
 const WRITER_BYTES: usize = 20_000_000;
 /// A tantivy segment with a larger share of deleted documents is rewritten.
 const MAX_DELETED_SHARE: f32 = 0.2;
+/// So many hits more are asked for, so that which of equal ones come last does not depend on merges.
+const TIES: usize = 16;
 /// Name under which the analysis is registered. One that finds other terms needs another name: the index is then
 /// made anew.
 const ANALYZER: &str = "tamis-2";
@@ -167,12 +169,14 @@ impl LexicalSearcher {
             })
             .collect();
         let query = BooleanQuery::new(clauses);
-        let top = TopDocs::with_limit(limit).order_by_score();
+        let living = Living { of: self, statistics: self.statistics(terms)?, terms };
+        let top = TopDocs::with_limit(limit + TIES).order_by_score();
         let found = match allowed {
-            None => self.searcher.search(&query, &top),
+            None => self.searcher.search_with_statistics_provider(&query, &top, &living),
             Some(set) => {
                 let visible = move |revision: u64| set.contains(&Revision(revision));
-                self.searcher.search(&query, &FilterCollector::new("revision".to_owned(), visible, top))
+                let filtered = FilterCollector::new("revision".to_owned(), visible, top);
+                self.searcher.search_with_statistics_provider(&query, &filtered, &living)
             }
         };
         let mut hits = Vec::with_capacity(limit);
@@ -184,19 +188,59 @@ impl LexicalSearcher {
             };
             let revision = Revision(value("revision")?);
             let ordinal = u32::try_from(value("ordinal")?).unwrap_or(u32::MAX);
-            hits.push(Hit { segment: SegmentId { revision, ordinal }, score });
+            hits.push(Hit { segment: SegmentId { revision, ordinal }, score: rounded(score) });
         }
         // tantivy breaks ties by its own document numbers, which depend on merges; ours do not.
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.segment.cmp(&b.segment)));
+        hits.truncate(limit);
         Ok(hits)
     }
 
+    /// How often terms occur in living segments, whatever is not merged away yet.
     pub(super) fn statistics(&self, terms: &[String]) -> Result<TermStatistics> {
-        let holding = terms
-            .iter()
-            .map(|t| self.searcher.doc_freq(&Term::from_field_text(self.fields.body, t)))
-            .collect::<tantivy::Result<_>>()
-            .map_err(|e| Error::store(&self.directory, e))?;
+        let holding = terms.iter().map(|t| self.holding(t)).collect::<tantivy::Result<_>>();
+        let holding = holding.map_err(|e| Error::store(&self.directory, e))?;
         Ok(TermStatistics { segments: self.searcher.num_docs(), holding })
+    }
+
+    fn holding(&self, term: &str) -> tantivy::Result<u64> {
+        let term = Term::from_field_text(self.fields.body, term);
+        let mut holding = 0;
+        for segment in self.searcher.segment_readers() {
+            let inverted = segment.inverted_index(self.fields.body)?;
+            holding += match segment.alive_bitset() {
+                None => u64::from(inverted.doc_freq(&term)?),
+                Some(alive) => match inverted.read_postings(&term, IndexRecordOption::Basic)? {
+                    Some(mut postings) => u64::from(postings.count(alive)),
+                    None => 0,
+                },
+            };
+        }
+        Ok(holding)
+    }
+}
+
+/// The statistics that scores are computed from: those of living segments, and one length for all collections.
+struct Living<'a> {
+    of: &'a LexicalSearcher,
+    statistics: TermStatistics,
+    terms: &'a [String],
+}
+
+impl Bm25StatisticsProvider for Living<'_> {
+    fn total_num_tokens(&self, _: Field) -> tantivy::Result<u64> {
+        Ok(self.statistics.segments * u64::from(USUAL_TERMS))
+    }
+
+    fn total_num_docs(&self) -> tantivy::Result<u64> {
+        Ok(self.statistics.segments)
+    }
+
+    fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
+        let is = |t: &&String| Term::from_field_text(self.of.fields.body, t) == *term;
+        match self.terms.iter().zip(&self.statistics.holding).find(|(t, _)| is(t)) {
+            Some((_, holding)) => Ok(*holding),
+            None => self.of.searcher.doc_freq(term),
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::truth::{Change, CollectionRecord, Read};
 use crate::document::Revision;
 use crate::encode::PackedVector;
 use crate::error::Result;
-use crate::index::{Alike, DocumentHead, EachRow, Hit, Nearest, Row, SegmentId, Spread, SpreadOf};
+use crate::index::{Alike, DocumentHead, Draw, EachRow, Hit, Nearest, Row, SAMPLE_SEGMENTS, SegmentId, SpreadOf};
 
 /// Rows per chunk: a snapshot shares full chunks, the writer copies at most one.
 const CHUNK_ROWS: usize = 4096;
@@ -25,6 +25,8 @@ pub(super) struct Live {
     chunks: Vec<Arc<Chunk>>,
     rows: usize,
     dead: usize,
+    /// Rows that say what cosines are like over the collection, in the order of their draws.
+    sample: Arc<Vec<u32>>,
     sorted: Option<Sorted>,
 }
 
@@ -53,6 +55,7 @@ struct Chunk {
     values: Vec<i8>,
     scales: Vec<f32>,
     segments: Vec<SegmentId>,
+    draws: Vec<Draw>,
 }
 
 impl Live {
@@ -62,6 +65,7 @@ impl Live {
         for head in read.heads(record.id)? {
             live.add(read, Arc::new(head))?;
         }
+        live.sample();
         Ok(live)
     }
 
@@ -80,6 +84,7 @@ impl Live {
         if self.dead >= MIN_DEAD_ROWS && self.dead * 2 > self.rows {
             self.compact();
         }
+        self.sample();
         Ok(())
     }
 
@@ -90,11 +95,24 @@ impl Live {
         }
         read.vectors(revision, |ordinal, scale, components| {
             let id = SegmentId { revision, ordinal };
-            self.push(id, scale, components.iter().map(|b| i8::from_le_bytes([*b])));
+            self.push(id, Draw::of(components), scale, components.iter().map(|b| i8::from_le_bytes([*b])));
         })
     }
 
-    fn push(&mut self, id: SegmentId, scale: f32, values: impl Iterator<Item = i8>) {
+    /// Draws the sample anew: the living rows that drew the least.
+    fn sample(&mut self) {
+        let drawn = |number: usize| (self.chunks[number / CHUNK_ROWS].draws[number % CHUNK_ROWS], number as u32);
+        let lives = |number: &usize| self.dead == 0 || self.lives(self.row(*number).segment);
+        let mut rows: Vec<(Draw, u32)> = (0..self.rows).filter(lives).map(drawn).collect();
+        if rows.len() > SAMPLE_SEGMENTS {
+            rows.select_nth_unstable(SAMPLE_SEGMENTS);
+            rows.truncate(SAMPLE_SEGMENTS);
+        }
+        rows.sort_unstable();
+        self.sample = Arc::new(rows.into_iter().map(|(_, number)| number).collect());
+    }
+
+    fn push(&mut self, id: SegmentId, draw: Draw, scale: f32, values: impl Iterator<Item = i8>) {
         if self.chunks.last().is_none_or(|c| c.segments.len() >= CHUNK_ROWS) {
             self.chunks.push(Arc::default());
         }
@@ -106,6 +124,7 @@ impl Live {
         chunk.values.resize(before + self.dimension, 0);
         chunk.scales.push(scale);
         chunk.segments.push(id);
+        chunk.draws.push(draw);
         if let Some(sorted) = &mut self.sorted {
             sorted.add(self.rows, &Row { segment: id, values: &chunk.values[before..], scale });
         }
@@ -118,6 +137,11 @@ impl Live {
         Row { segment: chunk.segments[n], values, scale: chunk.scales[n] }
     }
 
+    /// Whether a segment's document still has the revision that it is of.
+    fn lives(&self, segment: SegmentId) -> bool {
+        self.documents.contains_key(&segment.revision)
+    }
+
     /// Cells for what the collection has become: where it has none and is large enough, or has outgrown those it has.
     pub(super) fn learn_cells(&self) -> Result<Option<Cells>> {
         let living = self.rows - self.dead;
@@ -128,8 +152,7 @@ impl Live {
         if !wanted || living == 0 {
             return Ok(None);
         }
-        let lives = |number: &usize| self.documents.contains_key(&self.row(*number).segment.revision);
-        let numbers: Vec<usize> = (0..self.rows).filter(lives).collect();
+        let numbers: Vec<usize> = (0..self.rows).filter(|number| self.lives(self.row(*number).segment)).collect();
         Cells::learn(numbers.len(), &|n| self.row(numbers[n])).map(Some)
     }
 
@@ -147,13 +170,9 @@ impl Live {
             sorted: self.sorted.as_ref().map(|sorted| Sorted::new(sorted.cells.clone())),
             ..Self::default()
         };
-        for chunk in &self.chunks {
-            for (n, id) in chunk.segments.iter().enumerate() {
-                if self.documents.contains_key(&id.revision) {
-                    let row = &chunk.values[n * self.dimension..(n + 1) * self.dimension];
-                    fresh.push(*id, chunk.scales[n], row.iter().copied());
-                }
-            }
+        for number in (0..self.rows).filter(|number| self.lives(self.row(*number).segment)) {
+            let (row, draw) = (self.row(number), self.chunks[number / CHUNK_ROWS].draws[number % CHUNK_ROWS]);
+            fresh.push(row.segment, draw, row.scale, row.values.iter().copied());
         }
         *self = fresh;
     }
@@ -173,22 +192,15 @@ impl Live {
 
     /// The rows of living documents among those allowed.
     pub(super) fn scan(&self, allowed: Option<&HashSet<Revision>>, each: &mut EachRow<'_>) -> Result<()> {
-        for chunk in &self.chunks {
-            for (n, row) in chunk.values.chunks_exact(self.dimension).enumerate() {
-                let id = chunk.segments[n];
-                let lives = self.documents.contains_key(&id.revision);
-                if lives && allowed.is_none_or(|set| set.contains(&id.revision)) {
-                    each(Row { segment: id, values: row, scale: chunk.scales[n] })?;
-                }
-            }
-        }
-        Ok(())
+        let counts =
+            |row: &Row<'_>| self.lives(row.segment) && allowed.is_none_or(|set| set.contains(&row.segment.revision));
+        (0..self.rows).map(|number| self.row(number)).filter(counts).try_for_each(each)
     }
 
     /// The living rows in groups that are alike.
     pub(super) fn alike(&self) -> Option<Vec<Alike>> {
         let sorted = self.sorted.as_ref()?;
-        let lives = |number: &&u32| self.documents.contains_key(&self.row(**number as usize).segment.revision);
+        let lives = |number: &&u32| self.lives(self.row(**number as usize).segment);
         let group = |(n, rows): (usize, &Arc<Vec<u32>>)| Alike {
             centroid: sorted.cells.centroid(n).clone(),
             segments: rows.iter().filter(lives).count(),
@@ -196,25 +208,22 @@ impl Live {
         Some(sorted.rows.iter().enumerate().map(group).collect())
     }
 
-    /// The nearest rows by cosine, best first, and the spread over all living rows: exact in a collection without cells, and
-    /// of one with cells all that matter but for one in a hundred or less.
+    /// The nearest rows by cosine, best first, and the spread over the sample: exact in a collection without cells, and of one
+    /// with cells all that matter but for one in a hundred or less.
     pub(super) fn nearest(&self, query: &PackedVector, allowed: Option<&HashSet<Revision>>, limit: usize) -> Nearest {
         if limit == 0 || query.values.len() != self.dimension {
             return Nearest::default();
         }
         let mut best = Best { hits: Vec::with_capacity(limit.min(self.rows) + 1), limit };
-        let spread = match &self.sorted {
-            Some(sorted) => {
-                self.open_cells(sorted, query, allowed, &mut best);
-                sorted.cells.spread(query)
-            }
+        match &self.sorted {
+            Some(sorted) => self.open_cells(sorted, query, allowed, &mut best),
             None => self.open_all(query, allowed, &mut best),
-        };
-        Nearest { hits: best.hits, spread }
+        }
+        let cosines = self.sample.iter().map(|number| self.hit(*number as usize, query).score);
+        Nearest { hits: best.hits, spread: cosines.collect::<SpreadOf>().spread() }
     }
 
-    fn open_all(&self, query: &PackedVector, allowed: Option<&HashSet<Revision>>, best: &mut Best) -> Spread {
-        let mut spread = SpreadOf::default();
+    fn open_all(&self, query: &PackedVector, allowed: Option<&HashSet<Revision>>, best: &mut Best) {
         // Rows of a document follow each other: it is looked up once.
         let mut current = (None, false);
         for number in 0..self.rows {
@@ -222,19 +231,17 @@ impl Live {
             let revision = hit.segment.revision;
             if self.dead > 0 {
                 if current.0 != Some(revision) {
-                    current = (Some(revision), self.documents.contains_key(&revision));
+                    current = (Some(revision), self.lives(hit.segment));
                 }
                 if !current.1 {
                     continue;
                 }
             }
-            spread.add(hit.score);
             // Only a row that would be kept is looked up: few are.
             if best.takes(&hit) && allowed.is_none_or(|set| set.contains(&revision)) {
                 best.insert(hit);
             }
         }
-        spread.spread()
     }
 
     fn open_cells(&self, sorted: &Sorted, query: &PackedVector, allowed: Option<&HashSet<Revision>>, best: &mut Best) {
@@ -248,7 +255,7 @@ impl Live {
                 // Those that are allowed live.
                 let counts = |allowed: Option<&HashSet<Revision>>| match allowed {
                     Some(set) => set.contains(&revision),
-                    None => self.dead == 0 || self.documents.contains_key(&revision),
+                    None => self.dead == 0 || self.lives(hit.segment),
                 };
                 if best.takes(&hit) && counts(allowed) {
                     best.insert(hit);

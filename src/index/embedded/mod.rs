@@ -19,6 +19,7 @@ mod truth;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use lexical::Lexical;
 use live::Live;
@@ -255,8 +256,8 @@ impl Index for EmbeddedIndex {
         self.truth.begin(collection.record.id)
     }
 
-    fn append(&self, _: &Scope, revision: Revision, first: u32, segments: &[StoredSegment]) -> Result<()> {
-        self.truth.append(revision, first, segments)
+    fn append(&self, _: &Scope, head: &DocumentHead, first: u32, segments: &[StoredSegment]) -> Result<()> {
+        self.truth.append(head.revision, first, segments)
     }
 
     fn abandon(&self, _: &Scope, revisions: &[Revision]) -> Result<()> {
@@ -286,6 +287,11 @@ impl Index for EmbeddedIndex {
 
     fn view(&self, scope: &Scope) -> Result<Arc<dyn View>> {
         Ok(current(&*self.collection_handle(scope)?))
+    }
+
+    /// Nothing is left: what was replaced goes with the same commit, what was not published with the next start.
+    fn sweep(&self, scope: &Scope, _: Duration) -> Result<u64> {
+        self.collection_handle(scope).map(|_| 0)
     }
 }
 

@@ -38,7 +38,7 @@ const STAGED: TableDefinition<'_, u64, u32> = TableDefinition::new("staged");
 const CHANGES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("changes");
 
 /// Collection -> [`Cells`], postcard; stored, so that a restart searches as before.
-const CELLS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("cells");
+const CELLS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("cells-2");
 
 /// Changes kept for derived parts that are behind; older ones make them rebuild.
 const KEPT_CHANGES: usize = 64;
