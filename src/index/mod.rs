@@ -1,13 +1,14 @@
 //! Where documents, blocks and vectors are kept and found again.
 //!
 //! [`Index`] is what an implementation has to offer: write revisions, publish them atomically, and hand
-//! out a [`View`], one consistent state to search. [`embedded`] keeps everything in a directory;
-//! [`inline`] holds the documents of one request in memory.
+//! out a [`View`], one consistent state to search. [`embedded`] keeps everything in a directory, [`qdrant`] in a
+//! cluster; [`inline`] holds the documents of one request in memory.
 
 pub mod bm25;
 pub mod embedded;
 pub mod filter;
 pub mod inline;
+pub mod qdrant;
 mod sample;
 mod statistics;
 pub mod terms;

@@ -1,0 +1,324 @@
+//! What stands in the cluster: three collections for all tenants, and the keys of their payloads.
+//!
+//! | collection | a point is | id from |
+//! |---|---|---|
+//! | `PREFIX-collections` | a collection of a tenant | tenant, name |
+//! | `PREFIX-heads` | a document's head: which revision counts | tenant, collection, document |
+//! | `PREFIX-segments-DIMENSION` | a segment of a revision, with its vectors | tenant, collection, revision, place |
+//!
+//! A point's upsert is atomic, so a document's head says at once that its new revision counts.
+
+use std::collections::{BTreeMap, HashMap};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use qdrant_client::qdrant::value::Kind;
+use qdrant_client::qdrant::vectors_config::Config;
+use qdrant_client::qdrant::{
+    CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, Distance, FieldType, IntegerIndexParamsBuilder,
+    KeywordIndexParamsBuilder, NamedVectors, PointId, PointStruct, RetrievedPoint, ScalarQuantizationBuilder,
+    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, Value, Vector, VectorParamsBuilder, VectorsConfigBuilder,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tantivy::fieldnorm::FieldNormReader;
+
+use super::facets;
+use super::remote::Remote;
+use super::scoped::Owner;
+use crate::document::{DocumentId, Revision};
+use crate::encode::PackedVector;
+use crate::error::Result;
+use crate::index::{DocumentHead, Draw, SegmentId, StoredSegment, bm25, terms};
+
+/// Vectors of a segment, by name.
+pub(super) const DENSE: &str = "dense";
+pub(super) const TERMS: &str = "terms";
+
+/// Keys of payloads.
+pub(super) mod key {
+    pub(crate) const TENANT: &str = "tenant";
+    pub(crate) const COLLECTION: &str = "collection";
+    /// Of a collection: its record. Of a document: its head. Of a segment: all of it.
+    pub(crate) const STORED: &str = "stored";
+    /// Changes with every change of the collection.
+    pub(crate) const EPOCH: &str = "epoch";
+    /// The id of the document's head.
+    pub(crate) const DOCUMENT: &str = "document";
+    pub(crate) const REVISION: &str = "revision";
+    pub(crate) const ORDINAL: &str = "ordinal";
+    /// When it was written, in seconds since 1970.
+    pub(crate) const WRITTEN: &str = "written";
+    pub(crate) const BYTES: &str = "bytes";
+    /// What filters ask for.
+    pub(crate) const FACETS: &str = "facets";
+    /// Hashes of the segment's terms, to count those that hold one.
+    pub(crate) const TERMS: &str = "terms";
+    pub(crate) const DRAW: &str = "draw";
+    /// The packed vector.
+    pub(crate) const VECTOR: &str = "vector";
+}
+
+pub(super) type Payload = HashMap<String, Value>;
+
+/// The cluster's names for our collections.
+pub(super) struct Names {
+    pub(super) collections: String,
+    pub(super) heads: String,
+    prefix: String,
+}
+
+impl Names {
+    pub(super) fn new(prefix: &str) -> Self {
+        let name = |what: &str| format!("{prefix}-{what}");
+        Self { collections: name("collections"), heads: name("heads"), prefix: prefix.to_owned() }
+    }
+
+    pub(super) fn segments(&self, dimension: usize) -> String {
+        format!("{}-segments-{dimension}", self.prefix)
+    }
+}
+
+/// Makes a collection of the cluster, unless it is there; what is there has to be ours.
+pub(super) fn ensure(remote: &Remote, name: &str, dimension: Option<usize>) -> Result<()> {
+    let owned = name.to_owned();
+    let exists = remote.call(move |client| {
+        let name = owned.clone();
+        async move { client.collection_exists(name).await }
+    })?;
+    if !exists {
+        create(remote, name, dimension)?;
+    }
+    let owned = name.to_owned();
+    let info = remote.call(move |client| {
+        let name = owned.clone();
+        async move { client.collection_info(name).await }
+    })?;
+    let params = info.result.and_then(|info| info.config).and_then(|config| config.params).unwrap_or_default();
+    let found = match params.vectors_config.and_then(|config| config.config) {
+        Some(Config::ParamsMap(map)) => map.map.get(DENSE).map(|dense| dense.size as usize),
+        _ => None,
+    };
+    let has_terms = params.sparse_vectors_config.is_some_and(|config| config.map.contains_key(TERMS));
+    if found == dimension && has_terms == dimension.is_some() {
+        return Ok(());
+    }
+    Err(remote.foreign(format!("the collection {name} has other vectors ({found:?} instead of {dimension:?} numbers)")))
+}
+
+fn create(remote: &Remote, name: &str, dimension: Option<usize>) -> Result<()> {
+    let address = remote.address();
+    let mut builder = CreateCollectionBuilder::new(name);
+    let mut vectors = VectorsConfigBuilder::default();
+    if let Some(dimension) = dimension {
+        let mut dense = VectorParamsBuilder::new(dimension as u64, Distance::Dot);
+        if address.quantize {
+            dense = dense.quantization_config(ScalarQuantizationBuilder::default());
+        }
+        vectors.add_named_vector_params(DENSE, dense);
+        let mut sparse = SparseVectorsConfigBuilder::default();
+        sparse.add_named_vector_params(TERMS, SparseVectorParamsBuilder::default());
+        builder = builder.sparse_vectors_config(sparse);
+    }
+    builder = builder.vectors_config(vectors);
+    if let Some(shards) = address.shards {
+        builder = builder.shard_number(shards);
+    }
+    if let Some(replicas) = address.replicas {
+        builder = builder.replication_factor(replicas);
+    }
+    let request = builder.build();
+    let made = remote.call(move |client| {
+        let request = request.clone();
+        async move { client.create_collection(request).await }
+    });
+    // Another pod may have been faster.
+    let owned = name.to_owned();
+    if let Err(e) = made
+        && !remote.call(move |client| {
+            let name = owned.clone();
+            async move { client.collection_exists(name).await }
+        })?
+    {
+        return Err(e);
+    }
+    let keyword = |field| CreateFieldIndexCollectionBuilder::new(name, field, FieldType::Keyword).wait(true);
+    let integer = |field, lookup, range| {
+        CreateFieldIndexCollectionBuilder::new(name, field, FieldType::Integer)
+            .field_index_params(IntegerIndexParamsBuilder::new(lookup, range))
+            .wait(true)
+    };
+    let tenant = keyword(key::TENANT).field_index_params(KeywordIndexParamsBuilder::default().is_tenant(true));
+    let mut indexes = vec![tenant, keyword(key::COLLECTION)];
+    if dimension.is_some() {
+        indexes.extend([keyword(key::FACETS), integer(key::REVISION, true, false)]);
+        indexes.extend([integer(key::TERMS, true, false), integer(key::DRAW, false, true)]);
+    }
+    for index in indexes {
+        let index = index.build();
+        remote.call(move |client| {
+            let index = index.clone();
+            async move { client.create_field_index(index).await }
+        })?;
+    }
+    Ok(())
+}
+
+/// A point without a vector.
+pub(super) fn plain_point(id: PointId, payload: Payload) -> PointStruct {
+    PointStruct { id: Some(id), payload, vectors: Some(NamedVectors::default().into()) }
+}
+
+/// The point of a document's head.
+pub(super) fn head_point(owner: &Owner, head: &DocumentHead) -> Result<PointStruct> {
+    let mut payload = owner.payload();
+    payload.insert(key::STORED.into(), packed(head)?.into());
+    payload.insert(key::BYTES.into(), integer(head.bytes));
+    Ok(plain_point(owner.head_id(&head.id).into(), payload))
+}
+
+/// The point of a segment.
+pub(super) fn segment_point(
+    owner: &Owner,
+    head: &DocumentHead,
+    ordinal: u32,
+    stored: &StoredSegment,
+    written: u64,
+) -> Result<PointStruct> {
+    let bytes = vector_bytes(&stored.vector);
+    let mut payload = owner.payload();
+    let counts = counted(&stored.searched(&head.title));
+    let hashes: Vec<Value> = counts.keys().map(|term| Value::from(term_key(term))).collect();
+    payload.insert(key::DOCUMENT.into(), owner.head_id(&head.id).into());
+    payload.insert(key::REVISION.into(), integer(head.revision.0));
+    payload.insert(key::ORDINAL.into(), integer(ordinal.into()));
+    payload.insert(key::WRITTEN.into(), integer(written));
+    payload.insert(key::FACETS.into(), facets::of(head));
+    payload.insert(key::TERMS.into(), hashes.into());
+    payload.insert(key::DRAW.into(), integer(Draw::of(&bytes[4..]).0));
+    payload.insert(key::VECTOR.into(), BASE64_STANDARD.encode(&bytes).into());
+    payload.insert(key::STORED.into(), packed(stored)?.into());
+    let dense: Vec<f32> = stored.vector.values.iter().map(|v| f32::from(*v) * stored.vector.scale).collect();
+    let (places, weights) = weights(&counts);
+    let vectors =
+        NamedVectors::default().add_vector(DENSE, dense).add_vector(TERMS, Vector::new_sparse(places, weights));
+    let id = owner.segment_id(SegmentId { revision: head.revision, ordinal });
+    Ok(PointStruct { id: Some(id.into()), payload, vectors: Some(vectors.into()) })
+}
+
+fn counted(text: &str) -> BTreeMap<String, u32> {
+    let mut counts = BTreeMap::new();
+    for term in terms::indexed(text) {
+        *counts.entry(term).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// What BM25 gives each term here, before its rarity: places and values of the sparse vector.
+fn weights(counts: &BTreeMap<String, u32>) -> (Vec<u32>, Vec<f32>) {
+    // Rounded as tantivy rounds it, so that both stores score alike.
+    let length = FieldNormReader::id_to_fieldnorm(FieldNormReader::fieldnorm_to_id(counts.values().sum()));
+    let mut weights: HashMap<u32, f32> = HashMap::new();
+    for (term, count) in counts {
+        *weights.entry(place(term)).or_insert(0.0) += bm25::weight(*count, length);
+    }
+    weights.into_iter().unzip()
+}
+
+/// A term's place in sparse vectors. Two of a million terms may share one; what counts terms, [`term_key`], has room.
+pub(super) fn place(term: &str) -> u32 {
+    (term_key(term) >> 31) as u32
+}
+
+/// A term in payloads.
+pub(super) fn term_key(term: &str) -> i64 {
+    (hash(&[term.as_bytes()]) >> 65) as i64
+}
+
+/// A hash of parts, none of which can pass for a piece of another.
+fn hash(parts: &[&[u8]]) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+    }
+    let mut bytes = [0; 16];
+    hasher.finalize_xof().fill(&mut bytes);
+    u128::from_be_bytes(bytes)
+}
+
+/// A point's id from what it is.
+pub(super) fn point_id(parts: &[&[u8]]) -> String {
+    let hex = format!("{:032x}", hash(parts));
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+pub(super) fn integer(value: u64) -> Value {
+    // Ours are below 2^63.
+    Value::from(value as i64)
+}
+
+pub(super) fn packed(value: &impl Serialize) -> Result<String> {
+    let bytes = rmp_serde::to_vec_named(value).map_err(|e| crate::error::Error::store("qdrant", e))?;
+    Ok(BASE64_STANDARD.encode(bytes))
+}
+
+/// Reads payloads; what is not there was not written by us.
+pub(super) struct Reading<'a> {
+    pub(super) remote: &'a Remote,
+    pub(super) payload: &'a Payload,
+}
+
+impl Reading<'_> {
+    pub(super) fn text(&self, name: &str) -> Result<&str> {
+        match self.payload.get(name).and_then(|value| value.kind.as_ref()) {
+            Some(Kind::StringValue(text)) => Ok(text),
+            _ => Err(self.remote.foreign(format!("a point has no text {name:?}"))),
+        }
+    }
+
+    pub(super) fn integer(&self, name: &str) -> Result<u64> {
+        match self.payload.get(name).and_then(|value| value.kind.as_ref()) {
+            Some(Kind::IntegerValue(value)) => Ok(*value as u64),
+            _ => Err(self.remote.foreign(format!("a point has no number {name:?}"))),
+        }
+    }
+
+    fn bytes(&self, name: &str) -> Result<Vec<u8>> {
+        BASE64_STANDARD.decode(self.text(name)?).map_err(|e| self.remote.foreign(e))
+    }
+
+    pub(super) fn unpacked<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        rmp_serde::from_slice(&self.bytes(name)?).map_err(|e| self.remote.foreign(e))
+    }
+
+    pub(super) fn vector(&self) -> Result<PackedVector> {
+        let bytes = self.bytes(key::VECTOR)?;
+        let Some((scale, values)) = bytes.split_first_chunk::<4>() else {
+            return Err(self.remote.foreign("a vector is cut off"));
+        };
+        let values = values.iter().map(|b| i8::from_le_bytes([*b])).collect();
+        Ok(PackedVector { scale: f32::from_le_bytes(*scale), values })
+    }
+
+    pub(super) fn segment_id(&self) -> Result<SegmentId> {
+        let ordinal = u32::try_from(self.integer(key::ORDINAL)?).map_err(|e| self.remote.foreign(e))?;
+        Ok(SegmentId { revision: Revision(self.integer(key::REVISION)?), ordinal })
+    }
+}
+
+/// The head in a document's point.
+pub(super) fn head_of(remote: &Remote, point: &RetrievedPoint) -> Result<DocumentHead> {
+    Reading { remote, payload: &point.payload }.unpacked(key::STORED)
+}
+
+fn vector_bytes(vector: &PackedVector) -> Vec<u8> {
+    let mut out = Vec::with_capacity(4 + vector.values.len());
+    out.extend_from_slice(&vector.scale.to_le_bytes());
+    out.extend(vector.values.iter().map(|v| v.to_le_bytes()[0]));
+    out
+}
+
+/// The point of a document's head, by what names it.
+pub(super) fn head_id(tenant: &str, generation: &str, id: &DocumentId) -> String {
+    point_id(&[tenant.as_bytes(), generation.as_bytes(), id.as_str().as_bytes()])
+}

@@ -1,0 +1,345 @@
+//! One state of a collection in the cluster, for one question.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use qdrant_client::qdrant::{
+    Condition, Direction, Filter as Conditions, OrderByBuilder, Query, QueryPoints, QueryPointsBuilder,
+    ScrollPointsBuilder, SearchParamsBuilder, VectorInput,
+};
+use quick_cache::sync::Cache;
+
+use super::layout::{self, DENSE, TERMS, key};
+use super::scoped::Owner;
+use super::{Cluster, distinct, facets, included, of_revisions};
+use crate::document::{DocumentId, Revision};
+use crate::encode::PackedVector;
+use crate::error::Result;
+use crate::index::{
+    CollectionSettings, DocumentHead, EachRow, Filter, Hit, Nearest, Row, SAMPLE_SEGMENTS, SegmentId, SpreadOf,
+    StoredSegment, TermStatistics, View, rounded,
+};
+
+/// Below so many segments the cluster is asked to look at every vector.
+const EXACT_SEGMENTS: u64 = 100_000;
+/// So many hits more are asked for, so that which of equal ones come last is ours to say.
+const TIES: usize = 16;
+/// How often a search is repeated without what turned out to be stale.
+const SEARCHES: usize = 8;
+/// Collections whose sample a process keeps: 1.6 MB each for vectors of 384 numbers.
+const SAMPLES: usize = 64;
+
+/// The samples of collections, each for one epoch.
+pub(super) struct Samples(Cache<(Owner, u64), Arc<Vec<PackedVector>>>);
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self(Cache::new(SAMPLES))
+    }
+}
+
+/// What the question has met so far. The first revision of a document that it meets is the one that counts for it.
+#[derive(Default)]
+struct Met {
+    /// By the ids of their points; `None` for documents that are gone.
+    heads: HashMap<String, Option<Arc<DocumentHead>>>,
+    revisions: HashMap<Revision, Arc<DocumentHead>>,
+    segments: HashMap<SegmentId, Arc<StoredSegment>>,
+    /// Revisions that no head names.
+    stale: BTreeSet<Revision>,
+}
+
+pub(super) struct QdrantView {
+    cluster: Arc<Cluster>,
+    samples: Arc<Samples>,
+    owner: Owner,
+    settings: CollectionSettings,
+    epoch: u64,
+    met: Mutex<Met>,
+}
+
+/// A segment's point, as searches return it.
+struct Found {
+    id: SegmentId,
+    document: String,
+    score: f32,
+}
+
+impl QdrantView {
+    pub(super) fn new(
+        cluster: Arc<Cluster>,
+        samples: Arc<Samples>,
+        owner: Owner,
+        settings: CollectionSettings,
+        epoch: u64,
+    ) -> Self {
+        Self { cluster, samples, owner, settings, epoch, met: Mutex::default() }
+    }
+
+    fn met(&self) -> MutexGuard<'_, Met> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn name(&self) -> String {
+        self.cluster.names.segments(self.settings.dimension)
+    }
+
+    /// Whether a head names the revision.
+    pub(super) fn is_published(&self, revision: Revision) -> Result<bool> {
+        let filter = self.owner.filter(vec![of_revisions(&[revision])], Vec::new());
+        let request = ScrollPointsBuilder::new(self.name()).filter(filter).limit(1);
+        let request = request.with_payload(included(&[key::DOCUMENT])).build();
+        let page = self.cluster.remote.call(move |client| {
+            let request = request.clone();
+            async move { client.scroll(request).await }
+        })?;
+        let Some(point) = page.result.first() else { return Ok(false) };
+        let document = self.cluster.reading(&point.payload).text(key::DOCUMENT)?.to_owned();
+        let heads = self.cluster.heads(vec![document])?;
+        Ok(heads.values().any(|head| head.revision == revision))
+    }
+
+    /// Looks up the heads of what was found, and tells which revisions are stale.
+    fn stale_among(&self, found: &[Found]) -> Result<BTreeSet<Revision>> {
+        let unknown = {
+            let met = self.met();
+            distinct(found.iter().map(|f| &f.document).filter(|d| !met.heads.contains_key(*d)).cloned())
+        };
+        let heads = self.cluster.heads(unknown.clone())?;
+        let mut met = self.met();
+        for document in unknown {
+            let head = heads.get(&document).cloned();
+            if let Some(head) = &head {
+                met.revisions.insert(head.revision, head.clone());
+            }
+            met.heads.insert(document, head);
+        }
+        let is_stale = |f: &&Found| match met.heads.get(&f.document) {
+            Some(Some(head)) => head.revision != f.id.revision,
+            _ => true,
+        };
+        let stale: BTreeSet<Revision> = found.iter().filter(is_stale).map(|f| f.id.revision).collect();
+        met.stale.extend(&stale);
+        Ok(stale)
+    }
+
+    /// What the filter lets through and is not stale.
+    fn conditions(&self, filter: &Filter, must: Vec<Condition>) -> Result<Conditions> {
+        let mut all = must;
+        all.extend(facets::condition(filter, &mut |part| self.among(part))?);
+        let stale: Vec<Revision> = self.met().stale.iter().copied().collect();
+        let not = if stale.is_empty() { Vec::new() } else { vec![of_revisions(&stale)] };
+        Ok(self.owner.filter(all, not))
+    }
+
+    /// The revisions of the documents that match, found by looking at every head.
+    fn among(&self, filter: &Filter) -> Result<Condition> {
+        let mut revisions = Vec::new();
+        self.cluster.each_head(&self.owner, &mut |head| {
+            if filter.matches(&head) {
+                revisions.push(head.revision);
+            }
+        })?;
+        // No revision has the number 0: a list of none would be a condition on nothing.
+        revisions.push(Revision(0));
+        Ok(of_revisions(&revisions))
+    }
+
+    /// The best points by a query, whole documents only.
+    fn search(&self, filter: &Filter, query: &QueryPoints) -> Result<Vec<Found>> {
+        for _ in 1..SEARCHES {
+            let found = self.search_once(filter, query)?;
+            if self.stale_among(&found)?.is_empty() {
+                return Ok(found);
+            }
+        }
+        // Documents change faster than one looks: what is left of those that stayed.
+        let mut found = self.search_once(filter, query)?;
+        let stale = self.stale_among(&found)?;
+        found.retain(|f| !stale.contains(&f.id.revision));
+        Ok(found)
+    }
+
+    fn search_once(&self, filter: &Filter, query: &QueryPoints) -> Result<Vec<Found>> {
+        let mut request = query.clone();
+        request.filter = Some(self.conditions(filter, Vec::new())?);
+        let response = self.cluster.remote.call(move |client| {
+            let request = request.clone();
+            async move { client.query(request).await }
+        })?;
+        let mut all = Vec::with_capacity(response.result.len());
+        for point in response.result {
+            let reading = self.cluster.reading(&point.payload);
+            let id = reading.segment_id()?;
+            all.push(Found { id, document: reading.text(key::DOCUMENT)?.to_owned(), score: point.score });
+            if !self.met().segments.contains_key(&id) {
+                let stored: StoredSegment = reading.unpacked(key::STORED)?;
+                self.met().segments.insert(id, Arc::new(stored));
+            }
+        }
+        Ok(all)
+    }
+
+    fn query(&self, using: &str, vector: VectorInput, limit: usize) -> Result<QueryPoints> {
+        let all = self.owner.filter(Vec::new(), Vec::new());
+        let exact = using == DENSE && self.cluster.count(&self.name(), all)? < EXACT_SEGMENTS;
+        let payload = included(&[key::REVISION, key::ORDINAL, key::DOCUMENT, key::STORED]);
+        let query = QueryPointsBuilder::new(self.name())
+            .query(Query::new_nearest(vector))
+            .using(using)
+            .limit((limit + TIES) as u64)
+            .params(SearchParamsBuilder::default().exact(exact))
+            .with_payload(payload);
+        Ok(query.build())
+    }
+
+    /// The vectors that say what cosines are like over the collection.
+    fn sample(&self) -> Result<Arc<Vec<PackedVector>>> {
+        let of = (self.owner.clone(), self.epoch);
+        if let Some(sample) = self.samples.0.get(&of) {
+            return Ok(sample);
+        }
+        loop {
+            let order = OrderByBuilder::new(key::DRAW).direction(Direction::Asc as i32);
+            let request = ScrollPointsBuilder::new(self.name())
+                .filter(self.conditions(&Filter::All, Vec::new())?)
+                .order_by(order)
+                .limit(SAMPLE_SEGMENTS as u32)
+                .with_payload(included(&[key::REVISION, key::ORDINAL, key::DOCUMENT, key::VECTOR]))
+                .build();
+            let page = self.cluster.remote.call(move |client| {
+                let request = request.clone();
+                async move { client.scroll(request).await }
+            })?;
+            let (mut found, mut vectors) = (Vec::new(), Vec::new());
+            for point in &page.result {
+                let reading = self.cluster.reading(&point.payload);
+                let document = reading.text(key::DOCUMENT)?.to_owned();
+                found.push(Found { id: reading.segment_id()?, document, score: 0.0 });
+                vectors.push(reading.vector()?);
+            }
+            // Each time round, at least one revision more is known to be stale.
+            if self.stale_among(&found)?.is_empty() {
+                let sample = Arc::new(vectors);
+                self.samples.0.insert(of, sample.clone());
+                return Ok(sample);
+            }
+        }
+    }
+}
+
+impl View for QdrantView {
+    fn settings(&self) -> &CollectionSettings {
+        &self.settings
+    }
+
+    fn document(&self, id: &DocumentId) -> Result<Option<Arc<DocumentHead>>> {
+        let point = self.owner.head_id(id);
+        if let Some(met) = self.met().heads.get(&point) {
+            return Ok(met.clone());
+        }
+        let head = self.cluster.heads(vec![point.clone()])?.remove(&point);
+        let mut met = self.met();
+        if let Some(head) = &head {
+            met.revisions.insert(head.revision, head.clone());
+        }
+        met.heads.insert(point, head.clone());
+        Ok(head)
+    }
+
+    fn document_of(&self, revision: Revision) -> Option<Arc<DocumentHead>> {
+        self.met().revisions.get(&revision).cloned()
+    }
+
+    fn documents(&self, prefix: &str, after: Option<&DocumentId>, limit: usize) -> Result<Vec<Arc<DocumentHead>>> {
+        let mut heads = Vec::new();
+        self.cluster.each_head(&self.owner, &mut |head| {
+            if head.id.as_str().starts_with(prefix) && after.is_none_or(|after| head.id > *after) {
+                heads.push(Arc::new(head));
+            }
+        })?;
+        heads.sort_by(|a, b| a.id.cmp(&b.id));
+        heads.truncate(limit);
+        Ok(heads)
+    }
+
+    fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Nearest> {
+        if limit == 0 || query.values.len() != self.settings.dimension {
+            return Ok(Nearest::default());
+        }
+        let direction: Vec<f32> = query.values.iter().map(|v| f32::from(*v) * query.scale).collect();
+        let request = self.query(DENSE, VectorInput::new_dense(direction), limit)?;
+        let found = self.search(filter, &request)?;
+        // The cluster's cosines differ in the last bits from ours.
+        let met = self.met();
+        let cosine = |f: &Found| met.segments.get(&f.id).map_or(f.score, |stored| query.cosine(&stored.vector));
+        let hits = found.iter().map(|f| Hit { segment: f.id, score: cosine(f) }).collect();
+        drop(met);
+        let spread = self.sample()?.iter().map(|vector| query.cosine(vector)).collect::<SpreadOf>().spread();
+        Ok(Nearest { hits: in_order(hits, limit), spread })
+    }
+
+    fn scan(&self, filter: &Filter, each: &mut EachRow<'_>) -> Result<()> {
+        let filter = self.conditions(filter, Vec::new())?;
+        let keys = [key::REVISION, key::ORDINAL, key::DOCUMENT, key::VECTOR];
+        self.cluster.each_page(&self.name(), &filter, &keys, &mut |page| {
+            let (mut found, mut vectors) = (Vec::with_capacity(page.len()), Vec::with_capacity(page.len()));
+            for point in &page {
+                let reading = self.cluster.reading(&point.payload);
+                let document = reading.text(key::DOCUMENT)?.to_owned();
+                found.push(Found { id: reading.segment_id()?, document, score: 0.0 });
+                vectors.push(reading.vector()?);
+            }
+            let stale = self.stale_among(&found)?;
+            let current = found.iter().zip(&vectors).filter(|(f, _)| !stale.contains(&f.id.revision));
+            current.into_iter().try_for_each(|(f, vector)| each(Row::of(f.id, vector)))
+        })
+    }
+
+    fn lexical(&self, terms: &[String], filter: &Filter, limit: usize) -> Result<Vec<Hit>> {
+        if terms.is_empty() || limit == 0 {
+            return Ok(Vec::new());
+        }
+        let statistics = self.statistics(terms)?;
+        let weights = (0..terms.len()).map(|n| statistics.idf(n)).collect::<Vec<_>>();
+        let places = terms.iter().map(|term| layout::place(term)).collect::<Vec<_>>();
+        let request = self.query(TERMS, VectorInput::new_sparse(places, weights), limit)?;
+        let found = self.search(filter, &request)?;
+        let hits = found.iter().map(|f| Hit { segment: f.id, score: rounded(f.score) }).collect();
+        Ok(in_order(hits, limit))
+    }
+
+    fn statistics(&self, terms: &[String]) -> Result<TermStatistics> {
+        let holds = |term: &String| vec![Condition::matches(key::TERMS, layout::term_key(term))];
+        let conditions = std::iter::once(Vec::new()).chain(terms.iter().map(holds));
+        let filters = conditions.map(|must| self.conditions(&Filter::All, must)).collect::<Result<_>>()?;
+        let mut counts = self.cluster.counts(&self.name(), filters)?.into_iter();
+        Ok(TermStatistics { segments: counts.next().unwrap_or(0), holding: counts.collect() })
+    }
+
+    fn segments(&self, ids: &[SegmentId]) -> Result<Vec<Arc<StoredSegment>>> {
+        let missing: Vec<SegmentId> = {
+            let met = self.met();
+            ids.iter().filter(|id| !met.segments.contains_key(id)).copied().collect()
+        };
+        let points = missing.iter().map(|id| self.owner.segment_id(*id)).collect();
+        for point in self.cluster.points(&self.name(), points, true)? {
+            let reading = self.cluster.reading(&point.payload);
+            let (id, stored) = (reading.segment_id()?, reading.unpacked(key::STORED)?);
+            self.met().segments.insert(id, Arc::new(stored));
+        }
+        let met = self.met();
+        let gone = |id: &SegmentId| {
+            let reason = format!("segment {} of revision {} was replaced while it was read", id.ordinal, id.revision.0);
+            self.cluster.remote.unavailable(reason)
+        };
+        ids.iter().map(|id| met.segments.get(id).cloned().ok_or_else(|| gone(id))).collect()
+    }
+}
+
+/// By score, then by segment, so that equal scores have one order.
+fn in_order(mut hits: Vec<Hit>, limit: usize) -> Vec<Hit> {
+    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.segment.cmp(&b.segment)));
+    hits.truncate(limit);
+    hits
+}

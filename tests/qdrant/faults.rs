@@ -1,0 +1,168 @@
+//! Calls that are refused, lost or late, servers that are down, and servers that are not ours.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tamis::error::Error;
+use tamis::index::qdrant::QdrantIndex;
+use tamis::index::{CollectionSettings, Filter, Index};
+use tonic::Code;
+
+use super::double::{Double, Fault};
+use super::{Doc, connect, ids, put, scope, scope_of, settings, stage, vector};
+
+fn refused(url: &str) -> String {
+    let Err(error) = url.parse().and_then(QdrantIndex::connect) else { panic!("{url} was taken") };
+    error.to_string()
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    let double = Double::start();
+    let index = connect(&double.url());
+    index.create_collection(&scope(), &settings()).unwrap();
+    for call in ["upsert", "get", "delete", "set_payload", "query", "count", "scroll"] {
+        double.next(call, Fault::Refuse(Code::Unavailable));
+        double.next(call, Fault::Lose);
+        put(&index, &scope(), &[Doc::new("a", &["a sieve", "its mesh"])]);
+        let view = index.view(&scope()).unwrap();
+        assert_eq!(ids(&view, "siev"), ["a"], "{call}");
+        assert_eq!(view.dense(&vector(1), &Filter::All, 10).unwrap().hits.len(), 2, "{call}");
+    }
+    assert_eq!(double.points("tamis-segments-16"), 2, "nothing is there twice");
+}
+
+#[test]
+fn a_server_that_is_down_is_told_in_time_and_found_again() {
+    let mut double = Double::start();
+    let index = connect(&format!("{}?timeout_s=2", double.url()));
+    index.create_collection(&scope(), &settings()).unwrap();
+    put(&index, &scope(), &[Doc::new("a", &["a sieve"])]);
+    double.down();
+    let start = Instant::now();
+    let down = index.view(&scope()).map(|_| ()).unwrap_err();
+    assert!(matches!(&down, Error::Unavailable { .. }), "{down}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    double.up();
+    assert_eq!(ids(&index.view(&scope()).unwrap(), "siev"), ["a"]);
+    double.next("query", Fault::Delay(Duration::from_secs(60)));
+    let start = Instant::now();
+    let late = index.view(&scope()).unwrap().dense(&vector(1), &Filter::All, 10).unwrap_err();
+    assert!(late.to_string().contains("timeout_s"), "{late}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn what_a_crash_leaves_is_not_seen_and_can_be_swept() {
+    let double = Double::start();
+    let index = connect(&double.url());
+    index.create_collection(&scope(), &settings()).unwrap();
+    put(&index, &scope(), &[Doc::new("a", &["old sieve", "old mesh"]), Doc::new("b", &["old drum"])]);
+    // The old revision's segments stay, as if the process had died after the new head.
+    // Twice, because the client tries once more by itself.
+    for _ in 0..2 {
+        double.next("delete", Fault::Refuse(Code::Internal));
+    }
+    put(&index, &scope(), &[Doc::new("a", &["new sieve"])]);
+    let _never_published = stage(&index, &scope(), &Doc::new("c", &["orphaned sieve"]));
+    assert_eq!(double.points("tamis-segments-16"), 5);
+    let view = index.view(&scope()).unwrap();
+    assert_eq!((ids(&view, "siev"), ids(&view, "old")), (vec!["a".to_owned()], vec!["b".to_owned()]));
+    let hits = index.view(&scope()).unwrap().dense(&vector(1), &Filter::All, 1).unwrap().hits;
+    assert_eq!(hits.len(), 1, "what is stale takes no place");
+    assert_eq!(index.sweep(&scope(), Duration::from_secs(3600)).unwrap(), 0, "what may yet be published stays");
+    assert_eq!(index.sweep(&scope(), Duration::ZERO).unwrap(), 3);
+    assert_eq!(double.points("tamis-segments-16"), 2);
+    let view = index.view(&scope()).unwrap();
+    assert_eq!(view.statistics(&["siev".into()]).unwrap().segments, 2);
+}
+
+#[test]
+fn no_reader_sees_half_a_revision() {
+    let double = Double::start();
+    let index = connect(&double.url());
+    index.create_collection(&scope(), &settings()).unwrap();
+    // Every segment of a version says which it is.
+    let version = |id: usize, n: usize| {
+        let texts: Vec<String> = (0..5).map(|m| format!("sieve {m} version{n}. ")).collect();
+        Doc { texts, ..Doc::new(&format!("d{id}"), &[]) }
+    };
+    for id in 0..4 {
+        put(&index, &scope(), &[version(id, 0)]);
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        let writers: Vec<_> = (0..50)
+            .map(|writer| {
+                let index = &index;
+                threads
+                    .spawn(move || (1..4).for_each(|n| put(index, &scope(), &[version(writer % 4, writer * 10 + n)])))
+            })
+            .collect();
+        for _ in 0..2 {
+            threads.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let view = index.view(&scope()).unwrap();
+                    let mut hits = view.dense(&vector(7), &Filter::All, 100).unwrap().hits;
+                    hits.extend(view.lexical(&["siev".into()], &Filter::All, 100).unwrap());
+                    for id in 0..4 {
+                        let of = |hit: &&tamis::index::Hit| {
+                            view.document_of(hit.segment.revision)
+                                .is_some_and(|head| head.id.as_str() == format!("d{id}"))
+                        };
+                        let segments: Vec<_> = hits.iter().filter(of).map(|hit| hit.segment).collect();
+                        let texts = view.segments(&segments).unwrap();
+                        let versions: BTreeSet<&str> =
+                            texts.iter().filter_map(|stored| stored.text.split("version").nth(1)).collect();
+                        assert!(versions.len() <= 1, "{versions:?}");
+                    }
+                }
+            });
+        }
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(index.collection(&scope()).unwrap().segments, 20);
+    index.sweep(&scope(), Duration::ZERO).unwrap();
+    assert_eq!(double.points("tamis-segments-16"), 20, "each document once and whole");
+}
+
+#[test]
+fn a_wrong_key_an_old_server_and_strangers_are_refused() {
+    let double = Double::start_as("1.18.3", Some("right"));
+    let url = double.url();
+    assert!(refused(&url).contains("api_key_env"));
+    assert!(
+        refused(&format!("{url}?api_key_env=TAMIS_TEST_NO_SUCH_KEY")).contains("TAMIS_TEST_NO_SUCH_KEY is not set")
+    );
+    // PATH is set, and is no key.
+    assert!(refused(&format!("{url}?api_key_env=PATH")).contains("refuses the key"));
+    let old = Double::start_as("1.12.0", None);
+    let said = refused(&old.url());
+    assert!(said.contains("1.12.0") && said.contains("1.18"), "{said}");
+    assert!(refused("qdrant://127.0.0.1:1?timeout_s=1").contains("127.0.0.1:1"));
+
+    let double = Double::start();
+    let index = connect(&double.url());
+    index.create_collection(&scope(), &settings()).unwrap();
+    // Another encoder's vectors live beside ours.
+    let other = CollectionSettings { dimension: 8, ..settings() };
+    index.create_collection(&scope_of("default", "other"), &other).unwrap();
+    // A collection that somebody else made under our name.
+    stranger(&double.url(), "x-segments-16");
+    let theirs = connect(&format!("{}?prefix=x", double.url()));
+    let said = theirs.create_collection(&scope(), &settings()).unwrap_err().to_string();
+    assert!(said.contains("x-segments-16") && said.contains("prefix"), "{said}");
+}
+
+/// Makes a collection without terms, as somebody else would.
+fn stranger(url: &str, name: &str) {
+    use qdrant_client::qdrant::{CreateCollectionBuilder, Distance, VectorParamsBuilder};
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let client = qdrant_client::Qdrant::from_url(&url.replace("qdrant://", "http://")).skip_compatibility_check();
+    let made = CreateCollectionBuilder::new(name).vectors_config(VectorParamsBuilder::new(16, Distance::Cosine));
+    runtime.block_on(client.build().unwrap().create_collection(made)).unwrap();
+}
