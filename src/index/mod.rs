@@ -275,6 +275,26 @@ pub struct Alike {
     pub segments: usize,
 }
 
+/// What a collection takes, counted.
+#[derive(Clone, Debug)]
+pub struct CollectionStats {
+    /// What is visible of it.
+    pub info: CollectionInfo,
+    /// Distinct terms of its segments.
+    pub terms: u64,
+    /// Segments that are stored and that nobody sees: of revisions that were replaced, deleted or never published.
+    pub stale: u64,
+}
+
+/// Something in an index that contradicts the rest of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    /// What, where, and what helps.
+    pub what: String,
+    /// Whether it has been put right.
+    pub repaired: bool,
+}
+
 /// What takes rows one after the other; an error ends it.
 pub type EachRow<'a> = dyn FnMut(Row<'_>) -> Result<()> + 'a;
 
@@ -352,6 +372,24 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// [`Error::NotFound`] for the collection, or the store's errors.
     fn view(&self, scope: &Scope) -> Result<Arc<dyn View>>;
+
+    /// The collections of all tenants, for upkeep.
+    ///
+    /// # Errors
+    /// The store's errors.
+    fn scopes(&self) -> Result<Vec<Scope>>;
+
+    /// What a collection takes. Looks at all of it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or the store's errors.
+    fn stats(&self, scope: &Scope) -> Result<CollectionStats>;
+
+    /// Looks whether all parts of the index say the same, and puts right what can be derived again.
+    ///
+    /// # Errors
+    /// The store's errors.
+    fn check(&self, repair: bool) -> Result<Vec<Disagreement>>;
 
     /// Removes what nobody can see: segments of revisions that were replaced, or written this long ago and never published.
     /// Returns how many. An index that leaves nothing behind has nothing to do.

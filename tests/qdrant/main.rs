@@ -1,7 +1,7 @@
 //! The index in a Qdrant cluster: what the embedded one answers it answers alike, tenants are apart, and nothing is lost
 //! when calls are.
 //!
-//! Everything runs against a server on a real socket in this process (`double.rs`). What needs no faults runs against a
+//! Everything runs against a server on a real socket in this process (`double`). What needs no faults runs against a
 //! real cluster too where `TAMIS_TEST_QDRANT_URL` names one, in collections of its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]

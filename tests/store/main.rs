@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cells;
+mod crash;
 
 use std::fs;
 use std::path::Path;

@@ -37,6 +37,9 @@ pub(crate) struct Global {
     /// Server to talk to, for example http://127.0.0.1:7420; without it, the services run in this process
     #[arg(long, global = true, env = "TAMIS_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
+    /// Where collections are kept: embedded, or qdrant://HOST:PORT[?OPTION=VALUE&...]
+    #[arg(long, global = true, value_name = "INDEX")]
+    pub(crate) index: Option<String>,
     /// Directory of the embedded store
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -153,7 +156,11 @@ pub(crate) enum Command {
     /// Serve over gRPC
     Serve(ServeArgs),
     /// Check this machine, the models and the store
-    Doctor,
+    Doctor {
+        /// Put right what can be derived from the rest
+        #[arg(long)]
+        repair: bool,
+    },
     /// Write a completion script for a shell
     Completions {
         /// The shell
@@ -181,10 +188,41 @@ pub(crate) struct IngestArgs {
     /// Say what would be sent, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Take the I-th of N parts of the documents, counted from 0, so that several jobs share one folder or list
+    #[arg(long, value_name = "I/N", default_value = "0/1")]
+    pub(crate) shard: Shard,
     /// Read every passage now, so that the first question to it costs no more than the second (needs
     /// --reader-states-disk-mib, then as well as later)
     #[arg(long, value_enum, value_name = "WHO")]
     pub(crate) precompute: Option<Precompute>,
+}
+
+/// A part of all documents. A document's id alone says which it is in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shard {
+    number: u64,
+    of: u64,
+}
+
+impl Shard {
+    /// Whether a document is in it.
+    pub(crate) fn takes(self, id: &str) -> bool {
+        let (first, _) =
+            blake3::hash(id.as_bytes()).as_bytes().split_first_chunk().map_or(([0; 8], ()), |(f, _)| (*f, ()));
+        u64::from_le_bytes(first) % self.of == self.number
+    }
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        match parts {
+            Some((number, of)) if number < of => Ok(Self { number, of }),
+            _ => Err("expected I/N with I from 0 to N-1, for example 0/4".into()),
+        }
+    }
 }
 
 /// What is computed before anybody asks.
@@ -351,6 +389,19 @@ pub(crate) enum CollectionsCommand {
     Delete {
         /// Its name
         name: String,
+    },
+    /// Count what a collection takes: documents, segments, bytes, terms, and what is stored and not seen
+    Stats {
+        /// Its name
+        name: String,
+    },
+    /// Remove segments that nobody sees, of revisions that were replaced or never published
+    Sweep {
+        /// Its name
+        name: String,
+        /// Leave what was written in the last so many seconds, because it may yet be published
+        #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+        older_than_s: u64,
     },
 }
 

@@ -7,7 +7,7 @@ use tamis_proto::v1::collection_service_client::CollectionServiceClient;
 use tamis_proto::v1::context_service_client::ContextServiceClient;
 use tamis_proto::v1::ingest_service_client::IngestServiceClient;
 use tamis_server::local::Local;
-use tamis_server::{App, Config};
+use tamis_server::{App, Config, EMBEDDED};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -74,6 +74,7 @@ impl Connection {
         let mut scratch = None;
         if store == Store::Scratch {
             let directory = tempfile::tempdir().map_err(|e| Failure::Other(format!("no temporary directory: {e}")))?;
+            config.index = EMBEDDED.into();
             config.data_dir = directory.path().to_path_buf();
             scratch = Some(Arc::new(directory));
         }
@@ -111,6 +112,9 @@ impl Connection {
 pub(crate) fn configuration(global: &Global) -> Result<Config> {
     let mut config =
         Config::load(global.config.as_deref(), std::env::vars()).map_err(|e| Failure::Usage(e.to_string()))?;
+    if let Some(index) = &global.index {
+        config.index.clone_from(index);
+    }
     if let Some(directory) = &global.data_dir {
         config.data_dir.clone_from(directory);
     }

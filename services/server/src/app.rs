@@ -9,7 +9,6 @@ use tamis::compress::{Compressor, Readers};
 use tamis::encode::{Encoder, OnnxEncoder};
 use tamis::error::{Error, Result};
 use tamis::index::Index;
-use tamis::index::embedded::EmbeddedIndex;
 use tamis::ingest::Ingestor;
 use tamis::models::{Cache, Progress, Silent};
 use tamis::rank::ReadingPolicy;
@@ -55,10 +54,10 @@ impl App {
     /// The encoder's and the store's.
     pub fn open(config: &Config, any_tokenizer_path: bool, progress: &dyn Progress) -> Result<Self> {
         // The store first: a lock or a wrong path is told before a model is fetched.
-        let index = EmbeddedIndex::open(&config.data_dir)?;
+        let index = config.open_index()?;
         let encoder = OnnxEncoder::load(&config.encoder()?, &Cache::from_environment()?, progress)?;
         let readers = readers(config)?;
-        Self::new(config, Arc::new(encoder), Arc::new(index), readers, any_tokenizer_path)
+        Self::new(config, Arc::new(encoder), index, readers, any_tokenizer_path)
     }
 
     /// An application over an encoder, an index and, for requests that want them, readers of one's own.

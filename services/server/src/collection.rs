@@ -1,9 +1,11 @@
 //! `CollectionService`: collections of a tenant.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tamis::document::TenantId;
 use tamis::error::{Error, Result};
+use tamis::index::qdrant::SWEPT_AFTER;
 use tamis::index::{BlockVectors, Boundaries, CollectionInfo, CollectionSettings};
 use tamis::ingest::settings_for;
 use tonic::{Request, Response, Status};
@@ -130,5 +132,31 @@ impl CollectionService for Collections {
         })
         .await?;
         Ok(Response::new(v1::DeleteCollectionResponse {}))
+    }
+
+    async fn get_collection_stats(
+        &self,
+        request: Request<v1::GetCollectionStatsRequest>,
+    ) -> std::result::Result<Response<v1::GetCollectionStatsResponse>, Status> {
+        let name = request.get_ref().name.clone();
+        let stats =
+            self.on_index(&request, move |app, tenant| app.index.stats(&crate::call::scope(tenant, &name)?)).await?;
+        Ok(Response::new(v1::GetCollectionStatsResponse {
+            collection: Some(wire(&stats.info)),
+            terms: stats.terms,
+            stale_segments: stats.stale,
+        }))
+    }
+
+    async fn sweep_collection(
+        &self,
+        request: Request<v1::SweepCollectionRequest>,
+    ) -> std::result::Result<Response<v1::SweepCollectionResponse>, Status> {
+        let v1::SweepCollectionRequest { name, older_than_s } = request.get_ref().clone();
+        let older_than = older_than_s.map_or(SWEPT_AFTER, Duration::from_secs);
+        let sweep =
+            move |app: &App, tenant: &TenantId| app.index.sweep(&crate::call::scope(tenant, &name)?, older_than);
+        let segments = self.on_index(&request, sweep).await?;
+        Ok(Response::new(v1::SweepCollectionResponse { segments }))
     }
 }

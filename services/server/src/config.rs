@@ -2,16 +2,22 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tamis::encode::{EncoderSettings, ModelChoice};
 use tamis::error::Error;
+use tamis::index::Index;
+use tamis::index::embedded::EmbeddedIndex;
+use tamis::index::qdrant::QdrantIndex;
 use tamis::read::{HeadTable, Listen, MiniSettings, ReaderSettings, StateSettings};
 
 use crate::summarizer::EndpointSettings;
 
 pub(crate) const MIB: usize = 1024 * 1024;
+/// The index that needs no service.
+pub const EMBEDDED: &str = "embedded";
 /// Keys and values of passages, in the data directory.
 const READER_STATES: &str = "reader-states";
 
@@ -21,6 +27,9 @@ const READER_STATES: &str = "reader-states";
 pub struct Config {
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Where collections are kept: `embedded`, in the data directory, or `qdrant://HOST:PORT`, in a cluster
+    /// (docs/scaling.md has its options).
+    pub index: String,
     /// The embedded store's directory.
     pub data_dir: PathBuf,
     /// A model directory instead of the default encoder; `hub:NAME` in builds with the feature `hub`.
@@ -106,6 +115,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7420)),
+            index: EMBEDDED.into(),
             data_dir: default_data_dir(),
             model_dir: None,
             temperature: 1.0,
@@ -213,6 +223,17 @@ impl Config {
             table.insert("temperature".into(), toml::Value::Float(n));
         }
         table.try_into().map_err(|e| ConfigError(format!("{e}")))
+    }
+
+    /// Opens the index.
+    ///
+    /// # Errors
+    /// The library's, for an address that can't be used and a store that can't be opened or reached.
+    pub fn open_index(&self) -> tamis::error::Result<Arc<dyn Index>> {
+        Ok(match self.index.as_str() {
+            EMBEDDED => Arc::new(EmbeddedIndex::open(&self.data_dir)?),
+            address => Arc::new(QdrantIndex::connect(address.parse()?)?),
+        })
     }
 
     /// The encoder's part.

@@ -26,5 +26,5 @@ mod summarizer;
 mod work;
 
 pub use app::App;
-pub use config::Config;
+pub use config::{Config, EMBEDDED};
 pub use tamis_proto::v1;

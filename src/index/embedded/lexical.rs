@@ -1,8 +1,9 @@
 //! The lexical index of one collection: BM25 through tantivy.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use fail::fail_point;
 use tantivy::collector::{FilterCollector, TopDocs};
 use tantivy::indexer::{LogMergePolicy, MergePolicy, NoMergePolicy};
 use tantivy::query::{Bm25StatisticsProvider, BooleanQuery, Occur, Query, TermQuery};
@@ -80,6 +81,12 @@ impl Lexical {
         self.index.load_metas().ok()?.payload?.parse().ok()
     }
 
+    /// Removes files of a commit that a crash cut short: the next one would give the same names.
+    pub(super) fn discard_uncommitted(&mut self) -> Result<()> {
+        let collected = self.writer()?.garbage_collect_files().wait();
+        collected.map(|_| ()).map_err(|e| Error::store(&self.directory, e))
+    }
+
     pub(super) fn clear(&mut self) -> Result<()> {
         self.writer()?.delete_all_documents().map_err(|e| Error::store(&self.directory, e))?;
         Ok(())
@@ -108,7 +115,9 @@ impl Lexical {
         let failed = |e: tantivy::TantivyError| Error::store(&directory, e);
         let mut prepared = self.writer()?.prepare_commit().map_err(failed)?;
         prepared.set_payload(&sequence.to_string());
+        fail_point!("before-lexical-commit");
         prepared.commit().map_err(failed)?;
+        fail_point!("before-merge");
         self.merge()?;
         self.reader.reload().map_err(failed)
     }
@@ -124,6 +133,7 @@ impl Lexical {
         let metas = self.index.searchable_segment_metas().map_err(failed)?;
         for candidate in policy.compute_merge_candidates(&metas) {
             self.writer()?.merge(&candidate.0).wait().map_err(failed)?;
+            fail_point!("after-merge");
         }
         Ok(())
     }
@@ -201,6 +211,34 @@ impl LexicalSearcher {
         let holding = terms.iter().map(|t| self.holding(t)).collect::<tantivy::Result<_>>();
         let holding = holding.map_err(|e| Error::store(&self.directory, e))?;
         Ok(TermStatistics { segments: self.searcher.num_docs(), holding })
+    }
+
+    /// Distinct terms, and segments that are deleted and not merged away.
+    pub(super) fn counts(&self) -> Result<(u64, u64)> {
+        let failed = |e: std::io::Error| Error::store(&self.directory, e);
+        let (mut terms, mut stale) = (HashSet::new(), 0);
+        for segment in self.searcher.segment_readers() {
+            stale += u64::from(segment.num_deleted_docs());
+            let inverted = segment.inverted_index(self.fields.body).map_err(|e| Error::store(&self.directory, e))?;
+            let mut stream = inverted.terms().stream().map_err(failed)?;
+            while stream.advance() {
+                terms.insert(stream.key().to_vec());
+            }
+        }
+        Ok((terms.len() as u64, stale))
+    }
+
+    /// How many living segments there are of each revision.
+    pub(super) fn revisions(&self) -> Result<HashMap<Revision, u32>> {
+        let failed = |e: tantivy::TantivyError| Error::store(&self.directory, e);
+        let mut counts = HashMap::new();
+        for segment in self.searcher.segment_readers() {
+            let column = segment.fast_fields().u64("revision").map_err(failed)?;
+            for document in segment.doc_ids_alive() {
+                *counts.entry(Revision(column.first(document).unwrap_or(0))).or_insert(0) += 1;
+            }
+        }
+        Ok(counts)
     }
 
     fn holding(&self, term: &str) -> tantivy::Result<u64> {

@@ -11,6 +11,7 @@
 //! Readers hold a snapshot, so they see a document's old revision or its new one, whole.
 
 mod cells;
+mod check;
 mod lexical;
 mod live;
 mod snapshot;
@@ -21,12 +22,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use fail::fail_point;
 use lexical::Lexical;
 use live::Live;
 use snapshot::Snapshot;
 use truth::{Change, CollectionRecord, Truth};
 
-use super::{CollectionInfo, CollectionSettings, DocumentHead, Filter, Index, Scope, Selector, StoredSegment, View};
+use super::{
+    CollectionInfo, CollectionSettings, CollectionStats, Disagreement, DocumentHead, Filter, Index, Scope, Selector,
+    StoredSegment, View,
+};
 use crate::document::{Revision, TenantId};
 use crate::error::{Error, Result};
 
@@ -79,25 +84,15 @@ impl EmbeddedIndex {
         let read = self.truth.read()?;
         let mut live = Live::load(&read, &record)?;
         self.renew_cells(&record, &mut live)?;
-        let mut lexical = Lexical::open(&self.lexical_directory(record.id))?;
-        let last = read.last_change(record.id)?;
-        match lexical.applied() {
-            Some(applied) if applied == last => {}
-            None if last == 0 => {} // new and empty: no writer is needed yet
-            Some(applied) if read.changes_reach_back_to(record.id, applied)? => {
-                for change in read.changes_after(record.id, applied)? {
-                    apply_lexical(&mut lexical, &read, &live, &change)?;
-                }
-                lexical.commit(last)?;
+        let lexical = match self.catch_up(&record, &read, &live) {
+            Ok(lexical) => lexical,
+            Err(e) => {
+                tracing::warn!("making the lexical index of {} anew, because it can't follow: {e}", record.name);
+                let directory = self.lexical_directory(record.id);
+                std::fs::remove_dir_all(&directory).map_err(Error::io(&directory))?;
+                self.catch_up(&record, &read, &live)?
             }
-            _ => {
-                lexical.clear()?;
-                for head in live.documents() {
-                    add_lexical(&mut lexical, &read, head)?;
-                }
-                lexical.commit(last)?;
-            }
-        }
+        };
         let snapshot = Snapshot::new(record.clone(), read, lexical.searcher(), live.clone());
         Ok(Collection {
             record,
@@ -106,13 +101,40 @@ impl EmbeddedIndex {
         })
     }
 
+    /// Opens the lexical index of a collection and brings it up to the truth.
+    fn catch_up(&self, record: &CollectionRecord, read: &truth::Read, live: &Live) -> Result<Lexical> {
+        let mut lexical = Lexical::open(&self.lexical_directory(record.id))?;
+        let last = read.last_change(record.id)?;
+        match lexical.applied() {
+            Some(applied) if applied == last => {}
+            None if last == 0 => {} // new and empty: no writer is needed yet
+            Some(applied) if read.changes_reach_back_to(record.id, applied)? => {
+                lexical.discard_uncommitted()?;
+                for change in read.changes_after(record.id, applied)? {
+                    apply_lexical(&mut lexical, read, live, &change)?;
+                }
+                lexical.commit(last)?;
+            }
+            _ => {
+                lexical.clear()?;
+                for head in live.documents() {
+                    add_lexical(&mut lexical, read, head)?;
+                }
+                lexical.commit(last)?;
+            }
+        }
+        Ok(lexical)
+    }
+
     /// Brings the derived parts up to a change that the truth has committed.
     fn derive(&self, collection: &Collection, writer: &mut Writer, change: &Change) -> Result<()> {
+        fail_point!("before-lexical");
         let read = self.truth.read()?;
         writer.live.apply(&read, &collection.record, change)?;
         self.renew_cells(&collection.record, &mut writer.live)?;
         apply_lexical(&mut writer.lexical, &read, &writer.live, change)?;
         writer.lexical.commit(change.sequence)?;
+        fail_point!("before-snapshot");
         let snapshot = Snapshot::new(collection.record.clone(), read, writer.lexical.searcher(), writer.live.clone());
         *collection.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
         Ok(())
@@ -230,6 +252,7 @@ impl Index for EmbeddedIndex {
 
     fn delete_collection(&self, scope: &Scope) -> Result<()> {
         let record = self.truth.delete_collection(scope)?.ok_or_else(|| no_collection(scope))?;
+        fail_point!("before-directory");
         lock(&self.open).remove(&record.id);
         let directory = self.lexical_directory(record.id);
         match std::fs::remove_dir_all(&directory) {
@@ -287,6 +310,20 @@ impl Index for EmbeddedIndex {
 
     fn view(&self, scope: &Scope) -> Result<Arc<dyn View>> {
         Ok(current(&*self.collection_handle(scope)?))
+    }
+
+    fn scopes(&self) -> Result<Vec<Scope>> {
+        Ok(self.truth.read()?.collections()?.into_iter().map(|(scope, _)| scope).collect())
+    }
+
+    fn stats(&self, scope: &Scope) -> Result<CollectionStats> {
+        let info = self.collection(scope)?;
+        let (terms, stale) = current(&*self.collection_handle(scope)?).lexical_counts()?;
+        Ok(CollectionStats { info, terms, stale })
+    }
+
+    fn check(&self, repair: bool) -> Result<Vec<Disagreement>> {
+        check::check(self, repair)
     }
 
     /// Nothing is left: what was replaced goes with the same commit, what was not published with the next start.

@@ -1,5 +1,6 @@
 //! One consistent state of a collection: truth, lexical index and vectors of the same moment.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::allowed;
@@ -24,6 +25,26 @@ pub(super) struct Snapshot {
 impl Snapshot {
     pub(super) fn new(record: CollectionRecord, read: Read, lexical: LexicalSearcher, live: Live) -> Self {
         Self { record, read, lexical, live }
+    }
+
+    /// Distinct terms, and segments that are deleted and still there.
+    pub(super) fn lexical_counts(&self) -> Result<(u64, u64)> {
+        self.lexical.counts()
+    }
+
+    /// How many segments terms find of each revision.
+    pub(super) fn found_by_terms(&self) -> Result<HashMap<Revision, u32>> {
+        self.lexical.revisions()
+    }
+
+    /// How many segments vectors find of each revision.
+    pub(super) fn found_by_vectors(&self) -> Result<HashMap<Revision, u32>> {
+        let mut counts = HashMap::new();
+        self.live.scan(None, &mut |row| {
+            *counts.entry(row.segment.revision).or_insert(0) += 1;
+            Ok(())
+        })?;
+        Ok(counts)
     }
 
     /// Documents, segments, bytes of text.

@@ -4,6 +4,7 @@ mod read;
 
 use std::path::{Path, PathBuf};
 
+use fail::fail_point;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
@@ -217,7 +218,9 @@ impl Truth {
                 vectors.insert(key, vector_bytes(&segment.vector).as_slice()).map_err(self.failed())?;
             }
         }
-        write.commit().map_err(self.failed())
+        write.commit().map_err(self.failed())?;
+        fail_point!("after-append");
+        Ok(())
     }
 
     pub(super) fn abandon(&self, revisions: &[Revision]) -> Result<()> {
@@ -317,8 +320,18 @@ impl Truth {
                 changes.remove((record.id, sequence)).map_err(self.failed())?;
             }
         }
+        fail_point!("before-truth-commit");
         write.commit().map_err(self.failed())?;
         Ok(change)
+    }
+
+    /// Removes segments that belong to no revision.
+    pub(super) fn remove_orphans(&self, revisions: &[Revision]) -> Result<()> {
+        let write = self.write()?;
+        for revision in revisions {
+            self.remove_segments(&write, *revision)?;
+        }
+        write.commit().map_err(self.failed())
     }
 
     fn remove_segments(&self, write: &WriteTransaction, revision: Revision) -> Result<()> {

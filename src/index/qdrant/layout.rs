@@ -283,6 +283,17 @@ impl Reading<'_> {
         }
     }
 
+    pub(super) fn integers(&self, name: &str) -> Result<Vec<i64>> {
+        let number = |value: &Value| match value.kind {
+            Some(Kind::IntegerValue(value)) => Some(value),
+            _ => None,
+        };
+        match self.payload.get(name).and_then(|value| value.kind.as_ref()) {
+            Some(Kind::ListValue(list)) => Ok(list.values.iter().filter_map(number).collect()),
+            _ => Err(self.remote.foreign(format!("a point has no numbers {name:?}"))),
+        }
+    }
+
     fn bytes(&self, name: &str) -> Result<Vec<u8>> {
         BASE64_STANDARD.decode(self.text(name)?).map_err(|e| self.remote.foreign(e))
     }

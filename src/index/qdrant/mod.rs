@@ -19,7 +19,7 @@ mod remote;
 mod scoped;
 mod view;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -36,12 +36,17 @@ use remote::Remote;
 use scoped::Owner;
 use view::{QdrantView, Samples};
 
-use super::{CollectionInfo, CollectionSettings, DocumentHead, Index, Scope, Selector, StoredSegment, View};
+use super::{
+    CollectionInfo, CollectionSettings, CollectionStats, Disagreement, DocumentHead, Index, Scope, Selector,
+    StoredSegment, View,
+};
 use crate::document::{CollectionName, DocumentId, Revision, TenantId};
 use crate::error::{Error, Result};
 
 /// Points of an upsert: the cluster takes them in pieces of 32 anyway.
 const UPSERT_POINTS: usize = 32;
+/// What has no head for so long is not about to get one.
+pub const SWEPT_AFTER: Duration = Duration::from_secs(3600);
 /// Points of a page when many are read.
 const PAGE: u32 = 1024;
 
@@ -426,6 +431,43 @@ impl Index for QdrantIndex {
         Ok(Arc::new(self.view_of(scope)?))
     }
 
+    fn scopes(&self) -> Result<Vec<Scope>> {
+        let mut scopes = Vec::new();
+        let (all, keys) = (Conditions::default(), [key::TENANT, key::STORED]);
+        self.cluster.each_page(&self.cluster.names.collections, &all, &keys, &mut |page| {
+            for point in page {
+                let reading = self.cluster.reading(&point.payload);
+                let record: Record = reading.unpacked(key::STORED)?;
+                scopes.push(Scope::new(reading.text(key::TENANT)?.parse()?, record.name));
+            }
+            Ok(())
+        })?;
+        Ok(scopes)
+    }
+
+    fn stats(&self, scope: &Scope) -> Result<CollectionStats> {
+        let (record, owner, _) = self.record(scope)?;
+        let (mut terms, mut stored) = (HashSet::new(), 0);
+        let segments = self.cluster.names.segments(record.settings.dimension);
+        self.cluster.each_page(&segments, &owner.filter(Vec::new(), Vec::new()), &[key::TERMS], &mut |page| {
+            stored += page.len() as u64;
+            for point in &page {
+                terms.extend(self.cluster.reading(&point.payload).integers(key::TERMS)?);
+            }
+            Ok(())
+        })?;
+        let info = self.collection(scope)?;
+        Ok(CollectionStats { terms: terms.len() as u64, stale: stored.saturating_sub(info.segments), info })
+    }
+
+    fn check(&self, repair: bool) -> Result<Vec<Disagreement>> {
+        let mut found = Vec::new();
+        for scope in self.scopes()? {
+            found.extend(self.check_collection(&scope, repair)?);
+        }
+        Ok(found)
+    }
+
     fn sweep(&self, scope: &Scope, older_than: Duration) -> Result<u64> {
         let (record, owner, _) = self.record(scope)?;
         let segments = self.cluster.names.segments(record.settings.dimension);
@@ -458,6 +500,37 @@ impl Index for QdrantIndex {
 }
 
 impl QdrantIndex {
+    /// Whether every head has the segments that it names, and every segment a head.
+    fn check_collection(&self, scope: &Scope, repair: bool) -> Result<Vec<Disagreement>> {
+        let (record, owner, _) = self.record(scope)?;
+        let segments = self.cluster.names.segments(record.settings.dimension);
+        let mut stored: HashMap<Revision, u32> = HashMap::new();
+        let all = owner.filter(Vec::new(), Vec::new());
+        self.cluster.each_page(&segments, &all, &[key::REVISION, key::ORDINAL], &mut |page| {
+            for point in &page {
+                *stored.entry(self.cluster.reading(&point.payload).segment_id()?.revision).or_default() += 1;
+            }
+            Ok(())
+        })?;
+        let named = format!("collection {} of {}", scope.collection, scope.tenant);
+        let mut wrong = Vec::new();
+        self.cluster.each_head(&owner, &mut |head| {
+            let has = stored.remove(&head.revision).unwrap_or(0);
+            if has != head.segments {
+                let (id, wants) = (head.id, head.segments);
+                let what =
+                    format!("{named}: document {:?} has {has} of {wants} segments: ingest it again", id.as_str());
+                wrong.push(Disagreement { what, repaired: false });
+            }
+        })?;
+        if !stored.is_empty() {
+            let repaired = repair && self.sweep(scope, SWEPT_AFTER)? > 0;
+            let what = format!("{named}: segments of {} revisions belong to no document", stored.len());
+            wrong.push(Disagreement { what, repaired });
+        }
+        Ok(wrong)
+    }
+
     /// Whether none of the segments of a head's revision is there any more.
     fn missing(&self, owner: &Owner, segments: &str, head: &DocumentHead) -> Result<bool> {
         Ok(self.cluster.count(segments, owner.filter(vec![of_revisions(&[head.revision])], Vec::new()))? == 0)

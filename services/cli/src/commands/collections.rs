@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tamis_proto::v1::{
     BlockVectors, Boundaries, Collection, CreateCollectionRequest, DeleteCollectionRequest, GetCollectionRequest,
-    ListCollectionsRequest,
+    GetCollectionStatsRequest, ListCollectionsRequest, SweepCollectionRequest,
 };
 
 use super::line;
@@ -42,6 +42,30 @@ pub(crate) async fn run(global: &Global, command: CollectionsCommand) -> Result 
         CollectionsCommand::Delete { name } => {
             client.delete_collection(DeleteCollectionRequest { name: name.clone() }).await?;
             line(&if json_output { json!({ "deleted": name }).to_string() } else { format!("{name} deleted") })?;
+        }
+        CollectionsCommand::Stats { name } => {
+            let stats = client.get_collection_stats(GetCollectionStatsRequest { name }).await?.into_inner();
+            let collection = stats.collection.unwrap_or_default();
+            let share = stats.stale_segments as f64 / (collection.segments + stats.stale_segments).max(1) as f64;
+            line(&if json_output {
+                let mut all = to_json(&collection);
+                all["terms"] = stats.terms.into();
+                all["stale_segments"] = stats.stale_segments.into();
+                all["stale_share"] = share.into();
+                all.to_string()
+            } else {
+                let stale = format!("{} stale segments ({:.1} %)", stats.stale_segments, share * 100.0);
+                format!("{}, {} terms, {stale}", to_text(&collection), stats.terms)
+            })?;
+        }
+        CollectionsCommand::Sweep { name, older_than_s } => {
+            let request = SweepCollectionRequest { name: name.clone(), older_than_s: Some(older_than_s) };
+            let segments = client.sweep_collection(request).await?.into_inner().segments;
+            line(&if json_output {
+                json!({ "swept": name, "segments": segments }).to_string()
+            } else {
+                format!("{name}: {segments} stale segments removed")
+            })?;
         }
     }
     connection.close().await

@@ -2,9 +2,8 @@
 
 use serde_json::json;
 use tamis::encode::{Encoder, OnnxEncoder, Precision};
-use tamis::index::Index;
-use tamis::index::embedded::EmbeddedIndex;
 use tamis::models::{Cache, catalog};
+use tamis_server::EMBEDDED;
 
 use super::line;
 use crate::args::{Global, OutputFormat};
@@ -15,7 +14,7 @@ use crate::progress::Bar;
 /// One finding: what was looked at, whether it is well, what was seen.
 struct Finding(&'static str, bool, String);
 
-pub(crate) async fn run(global: &Global) -> Result {
+pub(crate) async fn run(global: &Global, repair: bool) -> Result {
     let config = configuration(global)?;
     let tenant: tamis::document::TenantId = global.tenant.parse()?;
     let look = move || -> Result<Vec<Finding>> {
@@ -41,12 +40,13 @@ pub(crate) async fn run(global: &Global) -> Result {
             }
             Err(e) => findings.push(Finding("encoder", false, e.to_string())),
         }
-        let store = config.data_dir.display().to_string();
-        if !config.data_dir.exists() {
+        let is_embedded = config.index == EMBEDDED;
+        let store = if is_embedded { config.data_dir.display().to_string() } else { config.index.clone() };
+        if is_embedded && !config.data_dir.exists() {
             findings.push(Finding("store", true, format!("{store}: not there yet")));
             return Ok(findings);
         }
-        match EmbeddedIndex::open(&config.data_dir) {
+        match config.open_index() {
             Ok(index) => {
                 findings.push(Finding("store", true, store));
                 match index.collections(&tenant) {
@@ -58,6 +58,16 @@ pub(crate) async fn run(global: &Global) -> Result {
                         Finding("collection", true, text)
                     })),
                     Err(e) => findings.push(Finding("collections", false, e.to_string())),
+                }
+                match index.check(repair) {
+                    Ok(wrong) if wrong.is_empty() => {
+                        findings.push(Finding("agreement", true, "all parts of the index say the same".into()));
+                    }
+                    Ok(wrong) => findings.extend(wrong.into_iter().map(|d| {
+                        let what = if d.repaired { format!("{} (repaired)", d.what) } else { d.what };
+                        Finding("agreement", d.repaired, what)
+                    })),
+                    Err(e) => findings.push(Finding("agreement", false, e.to_string())),
                 }
             }
             Err(e) => findings.push(Finding("store", false, e.to_string())),

@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::files::{self, Found};
 use super::line;
-use crate::args::{Global, IngestArgs, OutputFormat, Precompute};
+use crate::args::{Global, IngestArgs, OutputFormat, Precompute, Shard};
 use crate::connect::{Connection, Store, configuration};
 use crate::failure::{Failure, Result};
 use crate::filter;
@@ -49,7 +49,8 @@ pub(crate) async fn run(global: &Global, args: IngestArgs) -> Result {
     let mut found: Vec<(PathBuf, u64)> = Vec::new();
     for file in files::find(&paths, args.no_ignore)? {
         match file {
-            Found::File { path, bytes } => found.push((path, bytes)),
+            Found::File { path, bytes } if args.shard.takes(&files::name_of(&path)) => found.push((path, bytes)),
+            Found::File { .. } => {}
             Found::Skipped { path, reason } => summary.skipped.push((path, reason)),
         }
     }
@@ -66,6 +67,7 @@ pub(crate) async fn run(global: &Global, args: IngestArgs) -> Result {
         requests,
         metadata: metadata.into_iter().collect(),
         bar: bar.clone(),
+        shard: args.shard,
         skipped: Vec::new(),
         failed: Vec::new(),
     };
@@ -140,6 +142,8 @@ struct Sender {
     requests: mpsc::Sender<IngestRequest>,
     metadata: std::collections::HashMap<String, MetadataValue>,
     bar: ProgressBar,
+    /// The lines that are sent; of files, it was chosen before.
+    shard: Shard,
     skipped: Vec<(String, String)>,
     failed: Vec<(String, String)>,
 }
@@ -230,6 +234,7 @@ impl Sender {
                 Ok(None) => break,
                 Ok(Some(line)) if line.trim().is_empty() => {}
                 Ok(Some(line)) => match super::batch::document(&line) {
+                    Ok(document) if !self.shard.takes(&document.id) => {}
                     Ok(mut document) => {
                         document.metadata.extend(self.metadata.clone());
                         self.bar.inc(document.text.len() as u64);

@@ -54,7 +54,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         Command::Collections(command) => collections::run(&global, command).await,
         Command::Models(command) => models::run(&global, command).await,
         Command::Serve(args) => serve::run(&global, args).await,
-        Command::Doctor => doctor::run(&global).await,
+        Command::Doctor { repair } => doctor::run(&global, repair).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "tamis", &mut script);

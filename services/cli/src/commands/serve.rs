@@ -29,11 +29,11 @@ pub(crate) async fn run(global: &Global, args: ServeArgs) -> Result {
         .await
         .map_err(|e| Failure::Other(format!("{}: {e}; choose another address with --listen", config.listen)))?;
     let address = listener.local_addr().map_err(|e| Failure::Other(e.to_string()))?;
-    let data_dir = config.data_dir.clone();
+    let (index, data_dir) = (config.index.clone(), config.data_dir.clone());
     let app = tokio::task::spawn_blocking(move || App::open(&config, false, &Bar::default()));
     let app = app.await.map_err(|e| Failure::Other(e.to_string()))??;
     let stop = stop_signal()?;
-    tracing::info!(fingerprint = app.fingerprint(), data_dir = %data_dir.display(), "ready");
+    tracing::info!(fingerprint = app.fingerprint(), index, data_dir = %data_dir.display(), "ready");
     // For scripts that wait for this line, and for people.
     line(&format!("listening on {address}"))?;
     serve::serve(app, listener, stop).await.map_err(|e| Failure::Other(e.to_string()))

@@ -1,11 +1,12 @@
 //! Reading the truth, inside one read transaction.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use redb::{ReadTransaction, TableDefinition};
 
 use super::super::cells::Cells;
-use super::{CELLS, CHANGES, COLLECTIONS, Change, CollectionRecord, HEADS, SEGMENTS, VECTORS, damaged};
+use super::{CELLS, CHANGES, COLLECTIONS, Change, CollectionRecord, HEADS, SEGMENTS, STAGED, VECTORS, damaged};
 use crate::document::{CollectionName, DocumentId, Revision, TenantId};
 use crate::error::{Error, Result};
 use crate::index::{DocumentHead, Scope, StoredSegment};
@@ -40,6 +41,39 @@ impl Read {
             names.push(name.parse()?);
         }
         Ok(names)
+    }
+
+    /// Every collection, of all tenants.
+    pub(in super::super) fn collections(&self) -> Result<Vec<(Scope, CollectionRecord)>> {
+        let table = self.table(COLLECTIONS)?;
+        let mut all = Vec::new();
+        for entry in table.range(("", "")..).map_err(|e| damaged(&self.path, &e))? {
+            let (key, value) = entry.map_err(|e| damaged(&self.path, &e))?;
+            let (tenant, name) = key.value();
+            all.push((Scope::new(tenant.parse()?, name.parse()?), self.unpacked(value.value())?));
+        }
+        Ok(all)
+    }
+
+    /// How many segments and how many vectors there are of each revision, whoever it belongs to.
+    pub(in super::super) fn revisions(&self) -> Result<BTreeMap<Revision, (u32, u32)>> {
+        let mut counts: BTreeMap<Revision, (u32, u32)> = BTreeMap::new();
+        for entry in self.table(SEGMENTS)?.range((0, 0)..).map_err(|e| damaged(&self.path, &e))? {
+            let (key, _) = entry.map_err(|e| damaged(&self.path, &e))?;
+            counts.entry(Revision(key.value().0)).or_default().0 += 1;
+        }
+        for entry in self.table(VECTORS)?.range((0, 0)..).map_err(|e| damaged(&self.path, &e))? {
+            let (key, _) = entry.map_err(|e| damaged(&self.path, &e))?;
+            counts.entry(Revision(key.value().0)).or_default().1 += 1;
+        }
+        Ok(counts)
+    }
+
+    /// Revisions that are being written.
+    pub(in super::super) fn staged(&self) -> Result<Vec<Revision>> {
+        let table = self.table(STAGED)?;
+        let all = table.range(0..).map_err(|e| damaged(&self.path, &e))?;
+        all.map(|entry| Ok(Revision(entry.map_err(|e| damaged(&self.path, &e))?.0.value()))).collect()
     }
 
     pub(in super::super) fn head(&self, collection: u32, id: &DocumentId) -> Result<Option<DocumentHead>> {
