@@ -373,6 +373,12 @@ pub trait Index: Send + Sync {
     /// [`Error::NotFound`] for the collection, or the store's errors.
     fn view(&self, scope: &Scope) -> Result<Arc<dyn View>>;
 
+    /// Whether it can answer now.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where it can't, or the store's errors.
+    fn ready(&self) -> Result<()>;
+
     /// The collections of all tenants, for upkeep.
     ///
     /// # Errors

@@ -6,9 +6,14 @@ mod answer;
 mod cli;
 mod crash;
 mod digest;
+// Its own tests use all of it.
+#[allow(dead_code)]
+#[path = "../qdrant/double/mod.rs"]
+mod double;
 mod eval;
 mod memory;
 mod python;
+mod qdrant;
 mod reading;
 mod server;
 mod split;

@@ -23,6 +23,7 @@ pub mod local;
 pub mod serve;
 mod status;
 mod summarizer;
+mod upkeep;
 mod work;
 
 pub use app::App;

@@ -7,13 +7,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
+use tonic_health::ServingStatus;
 
 use crate::app::App;
 use crate::collection::Collections;
 use crate::context::Contexts;
 use crate::ingest::Documents;
+use crate::upkeep;
 use crate::v1::collection_service_server::CollectionServiceServer;
 use crate::v1::context_service_server::ContextServiceServer;
 use crate::v1::ingest_service_server::IngestServiceServer;
@@ -22,6 +25,13 @@ use crate::v1::ingest_service_server::IngestServiceServer;
 const MAX_RESPONSE_BYTES: usize = 256 * 1024 * 1024;
 /// How often an idle connection is asked whether it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// The services whose health says whether this server is ready; that of the empty name says whether it is alive.
+pub const SERVICES: [&str; 3] = [
+    <ContextServiceServer<Contexts> as NamedService>::NAME,
+    <IngestServiceServer<Documents> as NamedService>::NAME,
+    <CollectionServiceServer<Collections> as NamedService>::NAME,
+];
 
 /// Why serving ended.
 #[derive(Debug, thiserror::Error)]
@@ -68,21 +78,22 @@ where
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
     let collections = CollectionServiceServer::new(Collections::new(app.clone())).max_decoding_message_size(limit);
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<ContextServiceServer<Contexts>>().await;
-    health.set_serving::<IngestServiceServer<Documents>>().await;
-    health.set_serving::<CollectionServiceServer<Collections>>().await;
+    for service in SERVICES {
+        health.set_service_status(service, ServingStatus::Serving).await;
+    }
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(tamis_proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(|e| ServeError::Reflection(e.to_string()))?;
+    tokio::spawn(upkeep::run(app.clone(), health.clone()));
     let stopping = app.stopping.clone();
     let shutdown = async move {
         shutdown.await;
         tracing::info!("stopping: taking no more, finishing what was taken");
-        health.set_not_serving::<ContextServiceServer<Contexts>>().await;
-        health.set_not_serving::<IngestServiceServer<Documents>>().await;
-        health.set_not_serving::<CollectionServiceServer<Collections>>().await;
+        for service in SERVICES {
+            health.set_service_status(service, ServingStatus::NotServing).await;
+        }
         // Ingest streams stay open as long as the client likes; they have to be told.
         stopping.cancel();
     };

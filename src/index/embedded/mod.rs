@@ -312,6 +312,10 @@ impl Index for EmbeddedIndex {
         Ok(current(&*self.collection_handle(scope)?))
     }
 
+    fn ready(&self) -> Result<()> {
+        self.truth.read().map(|_| ())
+    }
+
     fn scopes(&self) -> Result<Vec<Scope>> {
         Ok(self.truth.read()?.collections()?.into_iter().map(|(scope, _)| scope).collect())
     }
@@ -328,7 +332,7 @@ impl Index for EmbeddedIndex {
 
     /// Nothing is left: what was replaced goes with the same commit, what was not published with the next start.
     fn sweep(&self, scope: &Scope, _: Duration) -> Result<u64> {
-        self.collection_handle(scope).map(|_| 0)
+        self.truth.collection(scope)?.map(|_| 0).ok_or_else(|| no_collection(scope))
     }
 }
 

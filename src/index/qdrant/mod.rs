@@ -431,6 +431,10 @@ impl Index for QdrantIndex {
         Ok(Arc::new(self.view_of(scope)?))
     }
 
+    fn ready(&self) -> Result<()> {
+        self.cluster.remote.call(|client| async move { client.health_check().await }).map(|_| ())
+    }
+
     fn scopes(&self) -> Result<Vec<Scope>> {
         let mut scopes = Vec::new();
         let (all, keys) = (Conditions::default(), [key::TENANT, key::STORED]);

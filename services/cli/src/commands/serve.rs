@@ -1,5 +1,6 @@
 //! `tamis serve`: the gRPC server, until it is told to stop.
 
+use tamis_server::serve::SERVICES;
 use tamis_server::{App, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -66,7 +67,8 @@ async fn health(url: String) -> Result {
         .connect()
         .await
         .map_err(|_| Failure::Other(format!("{url} can't be reached")))?;
-    let request = HealthCheckRequest { service: String::new() };
+    // A server without its index is alive, but not ready.
+    let request = HealthCheckRequest { service: SERVICES[0].to_owned() };
     let status = HealthClient::new(channel).check(request).await?.into_inner().status();
     match status {
         ServingStatus::Serving => line("serving"),

@@ -1,0 +1,57 @@
+//! What a server does without being asked: it looks whether its index answers, and removes what nobody sees.
+
+use std::time::Duration;
+
+use tamis::error::Result;
+use tamis::index::Index;
+use tamis::index::qdrant::SWEPT_AFTER;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::app::App;
+use crate::serve::SERVICES;
+
+/// How often the index is asked whether it answers.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often stale segments are removed; several servers of one cluster do it each for itself, which does no harm.
+const SWEEP: Duration = Duration::from_secs(3600);
+
+/// Goes on until the server stops. Services are ready while the index is.
+pub(crate) async fn run(app: App, health: HealthReporter) {
+    let (mut ticks, mut swept, mut was_ready) = (interval(LOOK), Instant::now(), true);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = app.stopping.cancelled() => return,
+        }
+        let index = app.index.clone();
+        let ready = tokio::task::spawn_blocking(move || index.ready()).await;
+        let is_ready = matches!(ready, Ok(Ok(())));
+        if is_ready != was_ready && !app.stopping.is_cancelled() {
+            match ready {
+                Ok(Err(e)) => tracing::error!("not ready: {e}"),
+                _ => tracing::info!("ready again"),
+            }
+            let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+            for service in SERVICES {
+                health.set_service_status(service, status).await;
+            }
+            was_ready = is_ready;
+        }
+        if is_ready && swept.elapsed() >= SWEEP {
+            swept = Instant::now();
+            let index = app.index.clone();
+            match tokio::task::spawn_blocking(move || sweep(index.as_ref())).await {
+                Ok(Ok(0)) | Err(_) => {}
+                Ok(Ok(segments)) => tracing::info!(segments, "swept"),
+                Ok(Err(e)) => tracing::warn!("sweeping: {e}"),
+            }
+        }
+    }
+}
+
+fn sweep(index: &dyn Index) -> Result<u64> {
+    index.scopes()?.iter().map(|scope| index.sweep(scope, SWEPT_AFTER)).sum()
+}
