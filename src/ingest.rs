@@ -226,6 +226,31 @@ pub(crate) fn add_block_vectors(
     of_request(encoder, title, "", labels, deadline).add_blocks(segments)
 }
 
+/// Gives all segments of a document, which have none, the vectors that they would have had from its ingest.
+///
+/// # Errors
+/// The encoder's and the deadline's.
+pub(crate) fn encode_again(
+    encoder: &dyn Encoder,
+    title: &str,
+    settings: &CollectionSettings,
+    segments: &mut [StoredSegment],
+    deadline: &Deadline,
+) -> Result<()> {
+    let text: String = segments.iter().map(|s| s.text.as_str()).collect();
+    let vectors = SegmentEncoder {
+        encoder,
+        block_vectors: settings.block_vectors,
+        boundaries: settings.boundaries,
+        priority: Priority::Ingest,
+        deadline,
+        title,
+        text: &text,
+        only_labels: only_labels(segments.iter().map(|s| &s.segment)),
+    };
+    segments.chunks_mut(SEGMENTS_PER_BATCH).try_for_each(|batch| vectors.add_all(batch))
+}
+
 /// How documents are encoded that a request brings.
 fn of_request<'a>(
     encoder: &'a dyn Encoder,

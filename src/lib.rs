@@ -16,6 +16,7 @@
 //! | [`cluster`] | vectors that are alike, for the index and for digests |
 //! | [`index`] | documents, terms and vectors on disk, searched through one consistent view |
 //! | [`ingest`] | **the first verb**: all of them in a row |
+//! | [`transfer`] | collections as files, from one index to another |
 //!
 //! | compress: a question becomes a context | |
 //! |---|---|
@@ -52,3 +53,4 @@ pub mod span;
 pub mod split;
 pub mod summarize;
 pub mod tokenize;
+pub mod transfer;

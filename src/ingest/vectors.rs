@@ -29,18 +29,19 @@ impl SegmentEncoder<'_> {
     pub(super) fn encode(&self, segments: &[Segment], range: Range<usize>) -> Result<Vec<StoredSegment>> {
         let end = segments.get(range.end).map_or(self.text.len(), |next| next.span().start as usize);
         let start = if range.start == 0 { 0 } else { segments[range.start].span().start as usize };
-        match (self.boundaries, self.block_vectors) {
-            (Boundaries::Semantic, _) => self.semantic(&segments[range], start, end),
-            (_, BlockVectors::Separate) => {
-                let mut stored = self.without_vectors(&segments[range], start, end);
-                self.separate(&mut stored)?;
-                Ok(stored)
-            }
-            (_, BlockVectors::Pooled) => {
-                let mut stored = self.without_vectors(&segments[range], start, end);
-                self.pooled(&mut stored)?;
-                Ok(stored)
-            }
+        if self.boundaries == Boundaries::Semantic {
+            return self.semantic(&segments[range], start, end);
+        }
+        let mut stored = self.without_vectors(&segments[range], start, end);
+        self.add_all(&mut stored)?;
+        Ok(stored)
+    }
+
+    /// Gives segments all their vectors, within the bounds that they have.
+    pub(super) fn add_all(&self, stored: &mut [StoredSegment]) -> Result<()> {
+        match self.block_vectors {
+            BlockVectors::Separate => self.separate(stored),
+            BlockVectors::Pooled => self.pooled(stored),
         }
     }
 

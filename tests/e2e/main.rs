@@ -20,4 +20,5 @@ mod split;
 mod stream;
 mod summaries;
 mod support;
+mod transfer;
 mod words;

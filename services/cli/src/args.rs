@@ -150,6 +150,14 @@ pub(crate) enum Command {
     /// Make, show and delete collections
     #[command(subcommand)]
     Collections(CollectionsCommand),
+    /// Write the collection to a file
+    Export(ExportArgs),
+    /// Take a file that export wrote into the collection, which is made if it is not there
+    Import {
+        /// The file, or - for standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Show, fetch and verify models
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -166,6 +174,16 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// The file, or - for standard output
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    pub(crate) output: PathBuf,
+    /// With vectors: larger, imported without encoding, and of use to the same encoder only
+    #[arg(long)]
+    pub(crate) vectors: bool,
 }
 
 #[derive(Args, Debug)]

@@ -96,6 +96,7 @@ impl Connection {
 
     pub(crate) fn collections(&self) -> CollectionServiceClient<Service> {
         CollectionServiceClient::with_interceptor(self.channel.clone(), self.tenant.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     /// Ends an in-process server, after it has finished what it took.

@@ -1,5 +1,8 @@
 //! `CollectionService`: collections of a tenant.
 
+mod transfer;
+
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +11,9 @@ use tamis::error::{Error, Result};
 use tamis::index::qdrant::SWEPT_AFTER;
 use tamis::index::{BlockVectors, Boundaries, CollectionInfo, CollectionSettings};
 use tamis::ingest::settings_for;
-use tonic::{Request, Response, Status};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::App;
 use crate::call::{Call, compute};
@@ -158,5 +163,32 @@ impl CollectionService for Collections {
             move |app: &App, tenant: &TenantId| app.index.sweep(&crate::call::scope(tenant, &name)?, older_than);
         let segments = self.on_index(&request, sweep).await?;
         Ok(Response::new(v1::SweepCollectionResponse { segments }))
+    }
+
+    type ExportCollectionStream =
+        Pin<Box<dyn Stream<Item = std::result::Result<v1::ExportCollectionResponse, Status>> + Send>>;
+
+    async fn export_collection(
+        &self,
+        request: Request<v1::ExportCollectionRequest>,
+    ) -> std::result::Result<Response<Self::ExportCollectionStream>, Status> {
+        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let scope = call.scope(&request.get_ref().name).map_err(|e| *refused(e))?;
+        let frames = transfer::begin_export(self.app.clone(), scope, request.get_ref().vectors, call.deadline);
+        Ok(Response::new(Box::pin(ReceiverStream::new(frames))))
+    }
+
+    async fn import_collection(
+        &self,
+        request: Request<Streaming<v1::ImportCollectionRequest>>,
+    ) -> std::result::Result<Response<v1::ImportCollectionResponse>, Status> {
+        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let mut incoming = request.into_inner();
+        let nothing = || Error::invalid("frame", "the file is empty");
+        let first = incoming.message().await?.ok_or_else(|| *refused(nothing()))?;
+        let scope = call.scope(&first.name).map_err(|e| *refused(e))?;
+        let imported = transfer::take_in(&self.app, scope, first, incoming, &call.deadline).await?;
+        let (written, unchanged) = (imported.written, imported.unchanged);
+        Ok(Response::new(v1::ImportCollectionResponse { written, unchanged }))
     }
 }

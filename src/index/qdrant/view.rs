@@ -1,5 +1,6 @@
 //! One state of a collection in the cluster, for one question.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -172,9 +173,8 @@ impl QdrantView {
             let reading = self.cluster.reading(&point.payload);
             let id = reading.segment_id()?;
             all.push(Found { id, document: reading.text(key::DOCUMENT)?.to_owned(), score: point.score });
-            if !self.met().segments.contains_key(&id) {
-                let stored: StoredSegment = reading.unpacked(key::STORED)?;
-                self.met().segments.insert(id, Arc::new(stored));
+            if let Entry::Vacant(place) = self.met().segments.entry(id) {
+                place.insert(Arc::new(reading.unpacked(key::STORED)?));
             }
         }
         Ok(all)

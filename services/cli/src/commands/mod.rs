@@ -20,6 +20,7 @@ mod serve;
 mod split;
 mod stream;
 mod tokens;
+mod transfer;
 
 use std::io::Write;
 
@@ -52,6 +53,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         Command::Eval(args) => tokio::task::block_in_place(|| eval::run(&global, &args)),
         Command::Documents(command) => documents::run(&global, command).await,
         Command::Collections(command) => collections::run(&global, command).await,
+        Command::Export(args) => transfer::export(&global, args).await,
+        Command::Import { file } => transfer::import(&global, file).await,
         Command::Models(command) => models::run(&global, command).await,
         Command::Serve(args) => serve::run(&global, args).await,
         Command::Doctor { repair } => doctor::run(&global, repair).await,

@@ -1,0 +1,81 @@
+//! Collections as files: out, in, cut off, damaged, and into another index.
+
+use std::fs;
+use std::path::Path;
+
+use crate::double::Double;
+use crate::support::{fail, json, succeed};
+
+fn folder() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for n in 0..70 {
+        let text = format!("# Sieve {n}\n\nThe mesh of sieve {n} has {} holes.\n\n- horse hair\n- 絹 {n}\n", n * 7);
+        fs::write(directory.path().join(format!("{n:02}.md")), text).unwrap();
+    }
+    let long: String = (0..900).map(|n| format!("Line {n} of the long report says {}. ", n * 13)).collect();
+    fs::write(directory.path().join("long.txt"), long).unwrap();
+    fs::write(directory.path().join("table.csv"), "name,holes\ndrum,400\nfine,900\n").unwrap();
+    directory
+}
+
+fn context(directory: &Path, more: &[&str]) -> String {
+    let question = ["compress", "-q", "How many holes has the mesh of sieve 61?", "-b", "150", "--format", "json"];
+    json(directory, &[&question[..], more].concat())["text"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_collection_goes_through_a_file() {
+    let directory = folder();
+    let (d, double) = (directory.path(), Double::start());
+    succeed(d, &["ingest", ".", "--meta", "year=2024"]);
+    let wanted = context(d, &[]);
+    assert!(wanted.contains("427 holes"), "{wanted}");
+    succeed(d, &["export", "--vectors", "-o", "with.tamis"]);
+    succeed(d, &["export", "-o", "without.tamis"]);
+    let size = |name: &str| fs::metadata(d.join(name)).unwrap().len();
+    assert!(size("without.tamis") * 2 < size("with.tamis"));
+    let import = |more: &[&str]| {
+        let told = json(d, &[&["import", "--format", "json"], more].concat());
+        (told["written"].as_u64().unwrap(), told["unchanged"].as_u64().unwrap())
+    };
+    let url = double.url();
+    for (file, name, index) in
+        [("with.tamis", "a", "embedded"), ("without.tamis", "b", "embedded"), ("with.tamis", "c", url.as_str())]
+    {
+        let to = ["--collection", name, "--index", index];
+        assert_eq!(import(&[&[file], &to[..]].concat()), (72, 0), "{file}");
+        assert_eq!(import(&[&[file], &to[..]].concat()), (0, 72), "{file}");
+        assert_eq!(context(d, &to), wanted, "{file} {index}");
+        assert_eq!(context(d, &[&to[..], &["--where", "year=2024"]].concat()), wanted, "{file} {index}");
+    }
+    assert!(succeed(d, &["doctor"]).contains("all parts of the index say the same"));
+
+    // Cut off in the middle: what was whole is there, and the rest comes with the next try.
+    let whole = fs::read(d.join("with.tamis")).unwrap();
+    fs::write(d.join("cut.tamis"), &whole[..whole.len() / 2]).unwrap();
+    let (_, said) = fail(d, &["import", "cut.tamis", "--collection", "cut"]);
+    assert!(said.contains("ends in the middle"), "{said}");
+    let (written, unchanged) = import(&["with.tamis", "--collection", "cut"]);
+    assert_eq!(written + unchanged, 72);
+    assert_eq!(context(d, &["--collection", "cut"]), wanted);
+    assert!(succeed(d, &["doctor"]).contains("all parts of the index say the same"));
+
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 3] ^= 4;
+    fs::write(d.join("flipped.tamis"), flipped).unwrap();
+    fs::write(d.join("empty.tamis"), "").unwrap();
+    for (arguments, reason) in [
+        (vec!["import", "flipped.tamis", "--collection", "f"], "damaged"),
+        (vec!["import", "long.txt", "--collection", "f"], "no export"),
+        (vec!["import", "empty.tamis", "--collection", "f"], "empty"),
+        (vec!["import", "none.tamis", "--collection", "f"], "none.tamis"),
+        (vec!["import", "with.tamis", "--collection", "f", "--precision", "int8"], "fingerprint"),
+        (vec!["export", "--collection", "nowhere", "-o", "x.tamis"], "nowhere"),
+    ] {
+        let (_, said) = fail(d, &arguments);
+        assert!(said.contains(reason), "{arguments:?}: {said}");
+    }
+    assert!(!d.join("x.tamis").exists());
+    // Without vectors, another encoder takes it.
+    assert_eq!(import(&["without.tamis", "--collection", "int8", "--precision", "int8"]), (72, 0));
+}
