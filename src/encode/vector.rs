@@ -59,6 +59,21 @@ impl PackedVector {
     pub fn cosine(&self, other: &Self) -> f32 {
         dot(&self.values, &other.values) * self.scale * other.scale
     }
+
+    /// The scale in little-endian, then the components.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(4 + self.values.len());
+        out.extend_from_slice(&self.scale.to_le_bytes());
+        out.extend(self.values.iter().map(|v| v.to_le_bytes()[0]));
+        out
+    }
+
+    /// What [`Self::to_bytes`] wrote; `None` for fewer than four bytes.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (scale, values) = bytes.split_first_chunk::<4>()?;
+        let values = values.iter().map(|b| i8::from_le_bytes([*b])).collect();
+        Some(Self { scale: f32::from_le_bytes(*scale), values })
+    }
 }
 
 /// Inner product of two rows of bytes, exact in integers.

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line tool
 
 mod bench;
+mod crash;
 mod demo;
 mod eval;
 mod fuzz;
@@ -18,12 +19,14 @@ cargo xtask doc      the documentation, warnings are errors
 cargo xtask proto    lint the public contract with buf
 cargo xtask fuzz     any bytes as a format: `fuzz md 10` for ten minutes, `fuzz md keep` for the
                      tests, `fuzz all` for every format
+cargo xtask crash    end a process that writes a store, between any two steps: `crash 1000` times
 cargo xtask eval     what contexts keep of labelled questions: rewrites docs/evaluation.md (--quick: a sample, shown)
 cargo xtask bench    measure the figures of docs/performance.md (see its first section)";
 
 fn main() -> ExitCode {
     let command = std::env::args().nth(1).unwrap_or_default();
     let result = match command.as_str() {
+        "crash" => crash::crash(),
         "bench" => bench::bench(),
         "eval" => eval::eval(),
         "fuzz" => fuzz::fuzz(),

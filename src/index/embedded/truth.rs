@@ -12,7 +12,6 @@ pub(super) use read::Read;
 
 use super::cells::Cells;
 use crate::document::{CollectionName, DocumentId, Revision, TenantId};
-use crate::encode::PackedVector;
 use crate::error::{Error, Result};
 use crate::index::{CollectionSettings, DocumentHead, Scope, StoredSegment};
 
@@ -215,7 +214,7 @@ impl Truth {
                 let key = (revision.0, ordinal);
                 let bytes = postcard::to_stdvec(segment).map_err(|e| Error::store(&self.path, e))?;
                 table.insert(key, bytes.as_slice()).map_err(self.failed())?;
-                vectors.insert(key, vector_bytes(&segment.vector).as_slice()).map_err(self.failed())?;
+                vectors.insert(key, segment.vector.to_bytes().as_slice()).map_err(self.failed())?;
             }
         }
         write.commit().map_err(self.failed())?;
@@ -372,11 +371,4 @@ fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
         path,
         format!("{error} (is the disk full, or the file damaged? restore it, or ingest into a new --data-dir)"),
     )
-}
-
-fn vector_bytes(vector: &PackedVector) -> Vec<u8> {
-    let mut out = Vec::with_capacity(4 + vector.values.len());
-    out.extend_from_slice(&vector.scale.to_le_bytes());
-    out.extend(vector.values.iter().map(|v| v.to_le_bytes()[0]));
-    out
 }

@@ -28,7 +28,7 @@ use super::remote::Remote;
 use super::scoped::Owner;
 use crate::document::{DocumentId, Revision};
 use crate::encode::PackedVector;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::{DocumentHead, Draw, SegmentId, StoredSegment, bm25, terms};
 
 /// Vectors of a segment, by name.
@@ -185,7 +185,7 @@ pub(super) fn segment_point(
     stored: &StoredSegment,
     written: u64,
 ) -> Result<PointStruct> {
-    let bytes = vector_bytes(&stored.vector);
+    let bytes = stored.vector.to_bytes();
     let mut payload = owner.payload();
     let counts = counted(&stored.searched(&head.title));
     let hashes: Vec<Value> = counts.keys().map(|term| Value::from(term_key(term))).collect();
@@ -197,7 +197,8 @@ pub(super) fn segment_point(
     payload.insert(key::TERMS.into(), hashes.into());
     payload.insert(key::DRAW.into(), integer(Draw::of(&bytes[4..]).0));
     payload.insert(key::VECTOR.into(), BASE64_STANDARD.encode(&bytes).into());
-    payload.insert(key::STORED.into(), packed(stored)?.into());
+    let whole = postcard::to_stdvec(stored).map_err(|e| Error::store("qdrant", e))?;
+    payload.insert(key::STORED.into(), BASE64_STANDARD.encode(whole).into());
     let dense: Vec<f32> = stored.vector.values.iter().map(|v| f32::from(*v) * stored.vector.scale).collect();
     let (places, weights) = weights(&counts);
     let vectors =
@@ -258,7 +259,7 @@ pub(super) fn integer(value: u64) -> Value {
 }
 
 pub(super) fn packed(value: &impl Serialize) -> Result<String> {
-    let bytes = rmp_serde::to_vec_named(value).map_err(|e| crate::error::Error::store("qdrant", e))?;
+    let bytes = rmp_serde::to_vec_named(value).map_err(|e| Error::store("qdrant", e))?;
     Ok(BASE64_STANDARD.encode(bytes))
 }
 
@@ -302,13 +303,12 @@ impl Reading<'_> {
         rmp_serde::from_slice(&self.bytes(name)?).map_err(|e| self.remote.foreign(e))
     }
 
+    pub(super) fn segment(&self) -> Result<StoredSegment> {
+        postcard::from_bytes(&self.bytes(key::STORED)?).map_err(|e| self.remote.foreign(e))
+    }
+
     pub(super) fn vector(&self) -> Result<PackedVector> {
-        let bytes = self.bytes(key::VECTOR)?;
-        let Some((scale, values)) = bytes.split_first_chunk::<4>() else {
-            return Err(self.remote.foreign("a vector is cut off"));
-        };
-        let values = values.iter().map(|b| i8::from_le_bytes([*b])).collect();
-        Ok(PackedVector { scale: f32::from_le_bytes(*scale), values })
+        PackedVector::from_bytes(&self.bytes(key::VECTOR)?).ok_or_else(|| self.remote.foreign("a vector is cut off"))
     }
 
     pub(super) fn segment_id(&self) -> Result<SegmentId> {
@@ -320,13 +320,6 @@ impl Reading<'_> {
 /// The head in a document's point.
 pub(super) fn head_of(remote: &Remote, point: &RetrievedPoint) -> Result<DocumentHead> {
     Reading { remote, payload: &point.payload }.unpacked(key::STORED)
-}
-
-fn vector_bytes(vector: &PackedVector) -> Vec<u8> {
-    let mut out = Vec::with_capacity(4 + vector.values.len());
-    out.extend_from_slice(&vector.scale.to_le_bytes());
-    out.extend(vector.values.iter().map(|v| v.to_le_bytes()[0]));
-    out
 }
 
 /// The point of a document's head, by what names it.

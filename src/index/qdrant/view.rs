@@ -174,7 +174,7 @@ impl QdrantView {
             let id = reading.segment_id()?;
             all.push(Found { id, document: reading.text(key::DOCUMENT)?.to_owned(), score: point.score });
             if let Entry::Vacant(place) = self.met().segments.entry(id) {
-                place.insert(Arc::new(reading.unpacked(key::STORED)?));
+                place.insert(Arc::new(reading.segment()?));
             }
         }
         Ok(all)
@@ -325,7 +325,7 @@ impl View for QdrantView {
         let points = missing.iter().map(|id| self.owner.segment_id(*id)).collect();
         for point in self.cluster.points(&self.name(), points, true)? {
             let reading = self.cluster.reading(&point.payload);
-            let (id, stored) = (reading.segment_id()?, reading.unpacked(key::STORED)?);
+            let (id, stored) = (reading.segment_id()?, reading.segment()?);
             self.met().segments.insert(id, Arc::new(stored));
         }
         let met = self.met();
