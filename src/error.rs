@@ -30,6 +30,16 @@ pub enum Error {
         /// The value received.
         actual: u64,
     },
+    /// A tenant has or does as much as it may.
+    #[error("quota {quota}: {actual} would be over this tenant's limit of {limit}")]
+    QuotaExceeded {
+        /// `documents`, `bytes`, `requests_per_s` or `streams`.
+        quota: &'static str,
+        /// The tenant's limit.
+        limit: u64,
+        /// What it would have with this.
+        actual: u64,
+    },
     /// No single block fits the budget.
     #[error(
         "budget.max_tokens: nothing fits into {max_tokens} tokens; the smallest budget that would hold an excerpt is {minimum}"

@@ -166,11 +166,15 @@ pub struct Imported {
     pub unchanged: u64,
 }
 
+/// Says whether a document may come in.
+pub type Admit = Box<dyn FnMut(&DocumentHead) -> Result<()> + Send>;
+
 /// Takes frames into a collection.
 pub struct Import {
     encoder: Arc<dyn Encoder>,
     index: Arc<dyn Index>,
     scope: Scope,
+    admit: Admit,
     /// Known from the first frame on.
     begun: Option<Begun>,
     document: Option<Taken>,
@@ -196,11 +200,12 @@ struct Taken {
 }
 
 impl Import {
-    /// An import into a collection, which is made if it is not there.
+    /// An import into a collection, which is made if it is not there. `admit` is asked for every document that is not there
+    /// yet; its error ends the import.
     #[must_use]
-    pub fn new(encoder: Arc<dyn Encoder>, index: Arc<dyn Index>, scope: Scope) -> Self {
-        let (begun, document, whole) = (None, None, Vec::new());
-        Self { encoder, index, scope, begun, document, whole, seen: 0, imported: Imported::default(), ended: false }
+    pub fn new(encoder: Arc<dyn Encoder>, index: Arc<dyn Index>, scope: Scope, admit: Admit) -> Self {
+        let (begun, document, whole, imported) = (None, None, Vec::new(), Imported::default());
+        Self { encoder, index, scope, admit, begun, document, whole, seen: 0, imported, ended: false }
     }
 
     /// Takes the next frame.
@@ -281,6 +286,7 @@ impl Import {
         if skipped {
             self.imported.unchanged += 1;
         } else {
+            (self.admit)(&head)?;
             head.revision = self.index.begin(&self.scope)?;
         }
         self.document = Some(Taken { head, skipped, segments: 0, waiting: Vec::new() });

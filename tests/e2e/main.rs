@@ -14,6 +14,7 @@ mod eval;
 mod memory;
 mod python;
 mod qdrant;
+mod quotas;
 mod reading;
 mod server;
 mod split;

@@ -79,3 +79,30 @@ fn a_collection_goes_through_a_file() {
     // Without vectors, another encoder takes it.
     assert_eq!(import(&["without.tamis", "--collection", "int8", "--precision", "int8"]), (72, 0));
 }
+
+#[test]
+fn a_backup_brings_everything_back() {
+    let directory = folder();
+    let (d, double) = (directory.path(), Double::start());
+    succeed(d, &["ingest", "61.md", "62.md", "table.csv"]);
+    succeed(d, &["ingest", "long.txt", "--collection", "other"]);
+    let wanted = context(d, &[]);
+    let told = json(d, &["backup", "kept", "--format", "json"]);
+    assert_eq!(told["collections"].as_array().unwrap().len(), 2, "{told}");
+    assert!(fail(d, &["backup", "kept"]).1.contains("holds a backup already"));
+    for index in [["--index", "embedded", "--data-dir", "anew"], ["--index", &double.url(), "--data-dir", "anew"]] {
+        succeed(d, &[&["restore", "kept"], &index[..]].concat());
+        assert_eq!(context(d, &index), wanted);
+        let counts = json(d, &[&["collections", "list", "--format", "json"], &index[..]].concat());
+        let documents = |n: usize| counts["collections"][n]["documents"].as_u64();
+        assert_eq!((documents(0), documents(1)), (Some(3), Some(1)), "{counts}");
+    }
+    let file = d.join("kept/other.tamis");
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let (_, said) = fail(d, &["restore", "kept", "--data-dir", "none"]);
+    assert!(said.contains("other.tamis") && said.contains("damaged"), "{said}");
+    assert!(fail(d, &["restore", "nowhere"]).1.contains("manifest.json"));
+}

@@ -59,13 +59,12 @@ fn stage_version(index: &EmbeddedIndex, id: u64, version: u64) -> DocumentHead {
         let span = Span::new(end, end + text.len());
         end += text.len();
         let blocks = vec![Block { span, kind: BlockKind::Sentence }];
-        let segment = StoredSegment {
+        StoredSegment {
             segment: Segment { blocks, ..Segment::default() },
             covered: span,
             vector: vector((id * 5 + version + n as u64) as u8),
             ..segment(text, 0)
-        };
-        segment
+        }
     };
     let segments: Vec<StoredSegment> = texts(id, version).iter().enumerate().map(stored).collect();
     let revision = index.begin(&scope()).unwrap();
@@ -203,9 +202,9 @@ fn run(directory: &Path, round: u64) -> (Vec<Step>, Option<Step>, bool) {
         command.env("TAMIS_TEST_CRASH_AT", format!("{point}:{}", 1 + mixed(round) % 6));
     }
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let (mut done, mut under_way, mut killed) = (Vec::new(), None, by_itself);
-    while let Some(line) = lines.next() {
+    for line in lines {
         if let Some(step) = line.strip_prefix("try ") {
             under_way = Some(Step::heard(step));
             if !killed {

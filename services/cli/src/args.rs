@@ -158,6 +158,18 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Write all collections of the tenant to a folder, with vectors and a manifest
+    Backup {
+        /// The folder; it is made
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Take a backup in; what is there and not in the backup stays
+    Restore {
+        /// The folder
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Show, fetch and verify models
     #[command(subcommand)]
     Models(ModelsCommand),

@@ -18,6 +18,7 @@ use tamis::tokenize::{self, TokenCounter};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, MIB, or_cores};
+use crate::quota::Quotas;
 use crate::summarizer::Endpoint;
 use crate::work::Work;
 
@@ -40,6 +41,7 @@ pub struct App {
     pub(crate) max_message_bytes: usize,
     /// Whether the reader keeps anything of passages.
     pub(crate) keeps_states: bool,
+    pub(crate) quotas: Quotas,
     pub(crate) stopping: CancellationToken,
     tokenizers: Arc<Tokenizers>,
 }
@@ -89,6 +91,7 @@ impl App {
             default_timeout: Duration::from_secs(config.default_timeout_s.max(1)),
             max_message_bytes: config.max_message_bytes,
             keeps_states: config.reader != "off" && config.reader_states_mib + config.reader_states_disk_mib > 0,
+            quotas: Quotas::new(config),
             stopping: CancellationToken::new(),
             tokenizers: Arc::new(Tokenizers {
                 directory: config.tokenizer_dir.clone(),

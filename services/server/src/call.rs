@@ -25,7 +25,7 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn of<T>(app: &App, request: &Request<T>) -> Result<Self> {
         let limit = grpc_timeout(request.metadata()).unwrap_or(app.default_timeout);
-        Ok(Self { tenant: tenant(request.metadata())?, deadline: Deadline::after(limit) })
+        Ok(Self { tenant: admitted(app, request.metadata())?, deadline: Deadline::after(limit) })
     }
 
     pub(crate) fn scope(&self, collection: &str) -> Result<Scope> {
@@ -38,7 +38,14 @@ pub(crate) fn scope(tenant: &TenantId, collection: &str) -> Result<Scope> {
     Ok(Scope::new(tenant.clone(), collection))
 }
 
-pub(crate) fn tenant(metadata: &MetadataMap) -> Result<TenantId> {
+/// Who calls, if the call is within its quota.
+pub(crate) fn admitted(app: &App, metadata: &MetadataMap) -> Result<TenantId> {
+    let tenant = tenant(metadata)?;
+    app.quotas.admit(&tenant)?;
+    Ok(tenant)
+}
+
+fn tenant(metadata: &MetadataMap) -> Result<TenantId> {
     match metadata.get(TENANT) {
         None => Ok(TenantId::default()),
         Some(value) => match value.to_str() {

@@ -174,7 +174,8 @@ impl CollectionService for Collections {
     ) -> std::result::Result<Response<Self::ExportCollectionStream>, Status> {
         let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
         let scope = call.scope(&request.get_ref().name).map_err(|e| *refused(e))?;
-        let frames = transfer::begin_export(self.app.clone(), scope, request.get_ref().vectors, call.deadline);
+        let open = self.app.quotas.stream(&scope.tenant).map_err(|e| *refused(e))?;
+        let frames = transfer::begin_export(self.app.clone(), scope, request.get_ref().vectors, call.deadline, open);
         Ok(Response::new(Box::pin(ReceiverStream::new(frames))))
     }
 
@@ -187,6 +188,7 @@ impl CollectionService for Collections {
         let nothing = || Error::invalid("frame", "the file is empty");
         let first = incoming.message().await?.ok_or_else(|| *refused(nothing()))?;
         let scope = call.scope(&first.name).map_err(|e| *refused(e))?;
+        let _open = self.app.quotas.stream(&scope.tenant).map_err(|e| *refused(e))?;
         let imported = transfer::take_in(&self.app, scope, first, incoming, &call.deadline).await?;
         let (written, unchanged) = (imported.written, imported.unchanged);
         Ok(Response::new(v1::ImportCollectionResponse { written, unchanged }))

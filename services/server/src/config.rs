@@ -109,6 +109,14 @@ pub struct Config {
     pub read_threads: usize,
     /// Questions that may wait to be read for; more are refused with RESOURCE_EXHAUSTED.
     pub read_queue: usize,
+    /// Most documents of a tenant, over all its collections; 0: no limit.
+    pub quota_documents: u64,
+    /// Most MiB of text of a tenant; 0: no limit.
+    pub quota_bytes_mib: u64,
+    /// Most requests of a tenant in a second; 0: no limit.
+    pub quota_requests_per_s: u64,
+    /// Most streams of a tenant at once, in and out; 0: no limit.
+    pub quota_streams: u64,
 }
 
 impl Default for Config {
@@ -154,6 +162,10 @@ impl Default for Config {
             summarizer_cache_mib: 16,
             read_threads: 0,
             read_queue: 64,
+            quota_documents: 0,
+            quota_bytes_mib: 0,
+            quota_requests_per_s: 0,
+            quota_streams: 0,
         }
     }
 }

@@ -107,7 +107,8 @@ impl ContextService for Contexts {
         let mut incoming = request.into_inner();
         let first = incoming.message().await?.unwrap_or_default();
         if first.document.is_some() {
-            let parts = stream::answer(self.app.clone(), call, first, incoming).map_err(|e| *refused(e))?;
+            let open = self.app.quotas.stream(&call.tenant).map_err(|e| *refused(e))?;
+            let parts = stream::answer(self.app.clone(), call, first, incoming, open).map_err(|e| *refused(e))?;
             return Ok(Response::new(Box::pin(ReceiverStream::new(parts))));
         }
         if !first.piece.is_empty() {

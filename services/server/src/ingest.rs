@@ -45,10 +45,15 @@ impl IngestService for Documents {
         &self,
         request: Request<Streaming<v1::IngestRequest>>,
     ) -> Result<Response<Self::IngestStream>, Status> {
-        let tenant = call::tenant(request.metadata()).map_err(|e| *refused(e))?;
+        let tenant = call::admitted(&self.app, request.metadata()).map_err(|e| *refused(e))?;
+        let open = self.app.quotas.stream(&tenant).map_err(|e| *refused(e))?;
         let (acknowledge, acknowledgements) = mpsc::channel(ACKNOWLEDGEMENTS);
         // On its own task: what was taken is finished even if the client goes away.
-        tokio::spawn(reader::read(self.app.clone(), tenant, request.into_inner(), acknowledge));
+        let reading = reader::read(self.app.clone(), tenant, request.into_inner(), acknowledge);
+        tokio::spawn(async move {
+            reading.await;
+            drop(open);
+        });
         Ok(Response::new(Box::pin(ReceiverStream::new(acknowledgements))))
     }
 

@@ -20,6 +20,7 @@ mod context;
 mod convert;
 mod ingest;
 pub mod local;
+mod quota;
 pub mod serve;
 mod status;
 mod summarizer;

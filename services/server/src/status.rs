@@ -22,6 +22,7 @@ fn classify(error: &Error) -> (Code, &'static str, Option<&'static str>) {
     match error {
         Error::InvalidArgument { field, .. } => (Code::InvalidArgument, "INVALID_ARGUMENT", Some(field)),
         Error::LimitExceeded { field, .. } => (Code::InvalidArgument, "LIMIT_EXCEEDED", Some(field)),
+        Error::QuotaExceeded { .. } => (Code::ResourceExhausted, "QUOTA_EXCEEDED", None),
         Error::BudgetInfeasible { .. } => (Code::FailedPrecondition, "BUDGET_INFEASIBLE", Some("budget.max_tokens")),
         Error::NotFound { .. } => (Code::NotFound, "NOT_FOUND", None),
         Error::AlreadyExists { .. } => (Code::AlreadyExists, "ALREADY_EXISTS", None),
@@ -58,7 +59,9 @@ pub(crate) fn refused(error: Error) -> Refused {
     if let Some(field) = field {
         details.add_bad_request_violation(field, &message);
     }
-    if code == Code::Unavailable {
+    // Documents and bytes are not fewer in a moment.
+    let passes = matches!(error, Error::QuotaExceeded { quota: "requests_per_s" | "streams", .. });
+    if code == Code::Unavailable || passes {
         details.set_retry_info(Some(RETRY));
     }
     Box::new(Status::with_error_details(code, message, details))
@@ -67,7 +70,9 @@ pub(crate) fn refused(error: Error) -> Refused {
 /// Limits and counts of an error, for programs.
 fn numbers(error: &Error) -> HashMap<String, String> {
     let pairs: &[(&str, u64)] = match error {
-        Error::LimitExceeded { limit, actual, .. } => &[("limit", *limit), ("actual", *actual)],
+        Error::LimitExceeded { limit, actual, .. } | Error::QuotaExceeded { limit, actual, .. } => {
+            &[("limit", *limit), ("actual", *actual)]
+        }
         Error::BudgetInfeasible { max_tokens, minimum } => {
             &[("max_tokens", u64::from(*max_tokens)), ("minimum", u64::from(*minimum))]
         }

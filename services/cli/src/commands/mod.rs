@@ -55,6 +55,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         Command::Collections(command) => collections::run(&global, command).await,
         Command::Export(args) => transfer::export(&global, args).await,
         Command::Import { file } => transfer::import(&global, file).await,
+        Command::Backup { folder } => transfer::backup(&global, folder).await,
+        Command::Restore { folder } => transfer::restore(&global, folder).await,
         Command::Models(command) => models::run(&global, command).await,
         Command::Serve(args) => serve::run(&global, args).await,
         Command::Doctor { repair } => doctor::run(&global, repair).await,

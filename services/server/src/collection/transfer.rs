@@ -2,13 +2,14 @@
 
 use tamis::deadline::Deadline;
 use tamis::error::Error;
-use tamis::index::Scope;
+use tamis::index::{DocumentHead, Scope};
 use tamis::transfer::{Import, Imported, export};
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 use crate::app::App;
 use crate::call::compute;
+use crate::quota::StreamGuard;
 use crate::status::{not_done, refused};
 use crate::v1;
 use crate::work::NotDone;
@@ -19,9 +20,10 @@ const FRAMES: usize = 8;
 pub(super) type Frames = mpsc::Receiver<std::result::Result<v1::ExportCollectionResponse, Status>>;
 
 /// Begins to hand out a collection.
-pub(super) fn begin_export(app: App, scope: Scope, vectors: bool, deadline: Deadline) -> Frames {
+pub(super) fn begin_export(app: App, scope: Scope, vectors: bool, deadline: Deadline, open: StreamGuard) -> Frames {
     let (say, frames) = mpsc::channel(FRAMES);
     tokio::spawn(async move {
+        let _open = open;
         let (index, to) = (app.index.clone(), say.clone());
         let work = move |deadline: &Deadline| {
             let view = index.view(&scope)?;
@@ -51,7 +53,12 @@ pub(super) async fn take_in(
     mut incoming: Streaming<v1::ImportCollectionRequest>,
     deadline: &Deadline,
 ) -> std::result::Result<Imported, Status> {
-    let mut import = Import::new(app.encoder.clone(), app.index.clone(), scope);
+    let (quotas, index, to) = (app.quotas.clone(), app.index.clone(), scope.clone());
+    let admit = move |head: &DocumentHead| {
+        quotas.reserve(index.as_ref(), &to, &head.id, head.bytes)?.stored();
+        Ok(())
+    };
+    let mut import = Import::new(app.encoder.clone(), app.index.clone(), scope, Box::new(admit));
     let mut next = Some(first);
     while let Some(request) = next {
         let until = deadline.clone();

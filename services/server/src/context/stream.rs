@@ -10,6 +10,7 @@ use tonic::{Status, Streaming};
 use super::{request, response};
 use crate::app::App;
 use crate::call::{Call, compute};
+use crate::quota::StreamGuard;
 use crate::v1::{self, compress_stream_response::Part};
 
 /// Pieces that wait to be taken in: a sender that is faster than the reader is held back.
@@ -31,6 +32,7 @@ pub(crate) fn answer(
     call: Call,
     first: v1::CompressStreamRequest,
     incoming: Streaming<v1::CompressStreamRequest>,
+    open: StreamGuard,
 ) -> Result<Parts> {
     let (asked, document) = (first.request.unwrap_or_default(), first.document.unwrap_or_default());
     let request = long_request(&app, &call, asked, document, first.read_everything)?;
@@ -39,6 +41,7 @@ pub(crate) fn answer(
     let deadline = call.deadline.clone();
     tokio::spawn(forward(first.piece, incoming, pieces, deadline.clone()));
     tokio::spawn(async move {
+        let _open = open;
         let progress = say.clone();
         let compressor = app.compressor.clone();
         let (budget, fingerprint) = (request.budget.clone(), app.fingerprint());

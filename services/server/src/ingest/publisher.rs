@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::reader::{Acknowledge, Ids, InFlight, Staging};
 use crate::app::App;
+use crate::quota::Reservation;
 use crate::status::reason;
 use crate::v1;
 
@@ -68,7 +69,7 @@ async fn stopped_for(app: &App, time: Duration) {
 struct Finished {
     id: String,
     index: u64,
-    staged: Result<Staged, Error>,
+    staged: Result<(Staged, Reservation), Error>,
 }
 
 async fn finished(document: InFlight) -> Finished {
@@ -85,13 +86,14 @@ async fn finished(document: InFlight) -> Finished {
 async fn publish_batch(app: &App, target: &Target, batch: Vec<Finished>) -> Vec<v1::IngestResponse> {
     let mut responses = Vec::with_capacity(batch.len());
     let mut accepted = Vec::new();
-    let mut staged = Vec::new();
+    let (mut staged, mut rooms) = (Vec::new(), Vec::new());
     for document in batch {
         match document.staged {
-            Ok(s) => {
+            Ok((s, room)) => {
                 accepted.push(responses.len());
                 responses.push(stored(document.id, document.index, &s));
                 staged.push(s);
+                rooms.push(room);
             }
             Err(e) => responses.push(refusal(document.id, document.index, &e)),
         }
@@ -112,6 +114,7 @@ async fn publish_batch(app: &App, target: &Target, batch: Vec<Finished>) -> Vec<
         }
         return responses;
     }
+    rooms.into_iter().for_each(Reservation::stored);
     for (n, head) in accepted.into_iter().zip(heads) {
         responses[n].precomputed = precompute(app, &target.scope, head).await;
     }

@@ -15,6 +15,7 @@ use super::publisher::{self, Target};
 use crate::app::App;
 use crate::call;
 use crate::convert;
+use crate::quota::Reservation;
 use crate::status::{not_done, refused, stopping};
 use crate::v1::{self, ingest_request::Part};
 use crate::work::NotDone;
@@ -33,7 +34,7 @@ pub(super) struct InFlight {
 
 pub(super) enum Staging {
     Refused(Error),
-    Running(oneshot::Receiver<(Result<Staged>, f64)>),
+    Running(oneshot::Receiver<(Result<(Staged, Reservation)>, f64)>),
 }
 
 /// Ids of a stream that are being worked on. A second document with such an id waits for the first to be
@@ -229,9 +230,13 @@ impl Reader {
         self.ids.claim(&id).await;
         let staged = match (document, &self.scope) {
             (Ok(document), Some(scope)) => {
-                let (ingestor, scope) = (self.app.ingestor.clone(), scope.clone());
+                let (app, scope) = (self.app.clone(), scope.clone());
                 let deadline = tamis::deadline::Deadline::none();
-                let staging = move || ingestor.stage(&scope, document, &deadline);
+                let staging = move || {
+                    let bytes = document.content.len() as u64;
+                    let room = app.quotas.reserve(app.index.as_ref(), &scope, &document.id, bytes)?;
+                    Ok((app.ingestor.stage(&scope, document, &deadline)?, room))
+                };
                 match self.app.documents.run_patiently(staging).await {
                     Ok(running) => Staging::Running(running),
                     Err(_) => Staging::Refused(Error::Cancelled),

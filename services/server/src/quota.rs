@@ -1,0 +1,197 @@
+//! What a tenant may have and do, of all servers of its own: documents, bytes, questions a second, streams at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tamis::document::{DocumentId, TenantId};
+use tamis::error::{Error, Result};
+use tamis::index::{Index, Scope};
+
+use crate::config::{Config, MIB};
+
+/// How long what a tenant has is taken to be what it was when it was counted, with what came since.
+const COUNTED_FOR: Duration = Duration::from_secs(1);
+/// Tenants that are remembered; then those that do nothing are forgotten.
+const MAX_TENANTS: usize = 10_000;
+
+/// Limits of every tenant; 0 is none.
+#[derive(Clone, Copy, Debug, Default)]
+struct Limits {
+    documents: u64,
+    bytes: u64,
+    requests_per_s: u64,
+    streams: u64,
+}
+
+/// Watches over the limits; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Quotas {
+    limits: Limits,
+    tenants: Arc<Mutex<HashMap<TenantId, Tenant>>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    documents: u64,
+    bytes: u64,
+}
+
+impl Size {
+    fn plus(self, more: Self) -> Self {
+        Self { documents: self.documents + more.documents, bytes: self.bytes + more.bytes }
+    }
+
+    fn less(self, gone: Self) -> Self {
+        let documents = self.documents.saturating_sub(gone.documents);
+        Self { documents, bytes: self.bytes.saturating_sub(gone.bytes) }
+    }
+}
+
+struct Tenant {
+    /// Requests that may come at once, and when that was computed.
+    allowed: f64,
+    at: Instant,
+    streams: u64,
+    /// What was counted, and when.
+    counted: Option<(Instant, Size)>,
+    /// What was stored since.
+    since: Size,
+    /// What is on its way.
+    under_way: Size,
+}
+
+impl Quotas {
+    pub(crate) fn new(config: &Config) -> Self {
+        let limits = Limits {
+            documents: config.quota_documents,
+            bytes: config.quota_bytes_mib.saturating_mul(MIB as u64),
+            requests_per_s: config.quota_requests_per_s,
+            streams: config.quota_streams,
+        };
+        Self { limits, tenants: Arc::default() }
+    }
+
+    /// Lets a request in: as many as a second has at once, and then as many as a second brings.
+    pub(crate) fn admit(&self, tenant: &TenantId) -> Result<()> {
+        let limit = self.limits.requests_per_s;
+        if limit == 0 {
+            return Ok(());
+        }
+        self.with(tenant, |state| {
+            let passed = state.at.elapsed().as_secs_f64();
+            state.at = Instant::now();
+            state.allowed = (state.allowed + passed * limit as f64).min(limit as f64);
+            if state.allowed < 1.0 {
+                return Err(exceeded("requests_per_s", limit, limit + 1));
+            }
+            state.allowed -= 1.0;
+            Ok(())
+        })
+    }
+
+    /// Lets a stream in; it counts until the guard is dropped.
+    pub(crate) fn stream(&self, tenant: &TenantId) -> Result<StreamGuard> {
+        let limit = self.limits.streams;
+        self.with(tenant, |state| {
+            if limit > 0 && state.streams >= limit {
+                return Err(exceeded("streams", limit, state.streams + 1));
+            }
+            state.streams += 1;
+            Ok(())
+        })?;
+        Ok(StreamGuard { quotas: self.clone(), tenant: tenant.clone() })
+    }
+
+    /// Makes room for a document of so many bytes; it counts as being on its way until the guard is dropped. On a thread
+    /// that may wait, because what the tenant has may have to be counted.
+    pub(crate) fn reserve(&self, index: &dyn Index, scope: &Scope, id: &DocumentId, bytes: u64) -> Result<Reservation> {
+        let tenant = &scope.tenant;
+        let mut size = Size { documents: 1, bytes };
+        if self.limits.documents > 0 || self.limits.bytes > 0 {
+            // What it replaces goes when it comes.
+            if let Some(old) = index.view(scope)?.document(id)? {
+                size = size.less(Size { documents: 1, bytes: old.bytes });
+            }
+            let is_counted = |state: &mut Tenant| state.counted.is_some_and(|(at, _)| at.elapsed() < COUNTED_FOR);
+            if !self.with(tenant, is_counted) {
+                let all = index.collections(tenant)?;
+                let documents = all.iter().map(|c| c.documents).sum();
+                let counted = Size { documents, bytes: all.iter().map(|c| c.bytes).sum() };
+                self.with(tenant, |state| {
+                    (state.counted, state.since) = (Some((Instant::now(), counted)), Size::default());
+                });
+            }
+        }
+        self.with(tenant, |state| {
+            let counted = state.counted.map_or(Size::default(), |(_, size)| size);
+            let then = counted.plus(state.since).plus(state.under_way).plus(size);
+            for (quota, limit, actual, grows) in [
+                ("documents", self.limits.documents, then.documents, size.documents > 0),
+                ("bytes", self.limits.bytes, then.bytes, size.bytes > 0),
+            ] {
+                if limit > 0 && grows && actual > limit {
+                    return Err(exceeded(quota, limit, actual));
+                }
+            }
+            state.under_way = state.under_way.plus(size);
+            Ok(())
+        })?;
+        Ok(Reservation { quotas: self.clone(), tenant: tenant.clone(), size, stored: false })
+    }
+
+    fn with<R>(&self, tenant: &TenantId, act: impl FnOnce(&mut Tenant) -> R) -> R {
+        let mut tenants: MutexGuard<'_, HashMap<TenantId, Tenant>> =
+            self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if tenants.len() >= MAX_TENANTS && !tenants.contains_key(tenant) {
+            tenants.retain(|_, t| t.streams > 0 || t.under_way.documents > 0 || t.at.elapsed() < COUNTED_FOR);
+        }
+        let (allowed, at) = (self.limits.requests_per_s as f64, Instant::now());
+        let (since, under_way) = Default::default();
+        let new = || Tenant { allowed, at, streams: 0, counted: None, since, under_way };
+        act(tenants.entry(tenant.clone()).or_insert_with(new))
+    }
+}
+
+fn exceeded(quota: &'static str, limit: u64, actual: u64) -> Error {
+    Error::QuotaExceeded { quota, limit, actual }
+}
+
+/// A stream that is open.
+pub(crate) struct StreamGuard {
+    quotas: Quotas,
+    tenant: TenantId,
+}
+
+impl Drop for StreamGuard {
+    fn drop(&mut self) {
+        self.quotas.with(&self.tenant, |state| state.streams = state.streams.saturating_sub(1));
+    }
+}
+
+/// Room for a document.
+pub(crate) struct Reservation {
+    quotas: Quotas,
+    tenant: TenantId,
+    size: Size,
+    stored: bool,
+}
+
+impl Reservation {
+    /// The document is there: it counts as stored from now on.
+    pub(crate) fn stored(mut self) {
+        self.stored = true;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let (size, stored) = (self.size, self.stored);
+        self.quotas.with(&self.tenant, |state| {
+            state.under_way = state.under_way.less(size);
+            if stored {
+                state.since = state.since.plus(size);
+            }
+        });
+    }
+}
