@@ -81,19 +81,10 @@ impl Names {
 
 /// Makes a collection of the cluster, unless it is there; what is there has to be ours.
 pub(super) fn ensure(remote: &Remote, name: &str, dimension: Option<usize>) -> Result<()> {
-    let owned = name.to_owned();
-    let exists = remote.call(move |client| {
-        let name = owned.clone();
-        async move { client.collection_exists(name).await }
-    })?;
-    if !exists {
+    if !exists(remote, name)? {
         create(remote, name, dimension)?;
     }
-    let owned = name.to_owned();
-    let info = remote.call(move |client| {
-        let name = owned.clone();
-        async move { client.collection_info(name).await }
-    })?;
+    let info = remote.ask(name.to_owned(), |client, name| async move { client.collection_info(name).await })?;
     let params = info.result.and_then(|info| info.config).and_then(|config| config.params).unwrap_or_default();
     let found = match params.vectors_config.and_then(|config| config.config) {
         Some(Config::ParamsMap(map)) => map.map.get(DENSE).map(|dense| dense.size as usize),
@@ -104,6 +95,10 @@ pub(super) fn ensure(remote: &Remote, name: &str, dimension: Option<usize>) -> R
         return Ok(());
     }
     Err(remote.foreign(format!("the collection {name} has other vectors ({found:?} instead of {dimension:?} numbers)")))
+}
+
+fn exists(remote: &Remote, name: &str) -> Result<bool> {
+    remote.ask(name.to_owned(), |client, name| async move { client.collection_exists(name).await })
 }
 
 fn create(remote: &Remote, name: &str, dimension: Option<usize>) -> Result<()> {
@@ -127,18 +122,10 @@ fn create(remote: &Remote, name: &str, dimension: Option<usize>) -> Result<()> {
     if let Some(replicas) = address.replicas {
         builder = builder.replication_factor(replicas);
     }
-    let request = builder.build();
-    let made = remote.call(move |client| {
-        let request = request.clone();
-        async move { client.create_collection(request).await }
-    });
+    let made = remote.ask(builder.build(), |client, request| async move { client.create_collection(request).await });
     // Another pod may have been faster.
-    let owned = name.to_owned();
     if let Err(e) = made
-        && !remote.call(move |client| {
-            let name = owned.clone();
-            async move { client.collection_exists(name).await }
-        })?
+        && !exists(remote, name)?
     {
         return Err(e);
     }
@@ -155,11 +142,7 @@ fn create(remote: &Remote, name: &str, dimension: Option<usize>) -> Result<()> {
         indexes.extend([integer(key::TERMS, true, false), integer(key::DRAW, false, true)]);
     }
     for index in indexes {
-        let index = index.build();
-        remote.call(move |client| {
-            let index = index.clone();
-            async move { client.create_field_index(index).await }
-        })?;
+        remote.ask(index.build(), |client, index| async move { client.create_field_index(index).await })?;
     }
     Ok(())
 }

@@ -78,6 +78,16 @@ impl Remote {
         }
     }
 
+    /// The same for a call with a request.
+    pub(super) fn ask<Q, T, F>(&self, request: Q, call: impl Fn(Qdrant, Q) -> F + Send + 'static) -> Result<T>
+    where
+        Q: Clone + Send + 'static,
+        T: Send + 'static,
+        F: Future<Output = Result<T, QdrantError>> + Send + 'static,
+    {
+        self.call(move |client| call(client, request.clone()))
+    }
+
     pub(super) fn unavailable(&self, reason: String) -> Error {
         Error::Unavailable { service: self.address.url.clone(), reason }
     }

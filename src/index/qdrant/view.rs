@@ -10,9 +10,10 @@ use qdrant_client::qdrant::{
 };
 use quick_cache::sync::Cache;
 
+use super::cluster::{Cluster, distinct, included, of_revisions};
+use super::facets;
 use super::layout::{self, DENSE, TERMS, key};
 use super::scoped::Owner;
-use super::{Cluster, distinct, facets, included, of_revisions};
 use crate::document::{DocumentId, Revision};
 use crate::encode::PackedVector;
 use crate::error::Result;
@@ -48,6 +49,8 @@ struct Met {
     segments: HashMap<SegmentId, Arc<StoredSegment>>,
     /// Revisions that no head names.
     stale: BTreeSet<Revision>,
+    /// What was counted last: searching and ranking ask for the same terms.
+    counted: Option<(Vec<String>, TermStatistics)>,
 }
 
 pub(super) struct QdrantView {
@@ -90,10 +93,7 @@ impl QdrantView {
         let filter = self.owner.filter(vec![of_revisions(&[revision])], Vec::new());
         let request = ScrollPointsBuilder::new(self.name()).filter(filter).limit(1);
         let request = request.with_payload(included(&[key::DOCUMENT])).build();
-        let page = self.cluster.remote.call(move |client| {
-            let request = request.clone();
-            async move { client.scroll(request).await }
-        })?;
+        let page = self.cluster.remote.ask(request, |client, request| async move { client.scroll(request).await })?;
         let Some(point) = page.result.first() else { return Ok(false) };
         let document = self.cluster.reading(&point.payload).text(key::DOCUMENT)?.to_owned();
         let heads = self.cluster.heads(vec![document])?;
@@ -164,10 +164,8 @@ impl QdrantView {
     fn search_once(&self, filter: &Filter, query: &QueryPoints) -> Result<Vec<Found>> {
         let mut request = query.clone();
         request.filter = Some(self.conditions(filter, Vec::new())?);
-        let response = self.cluster.remote.call(move |client| {
-            let request = request.clone();
-            async move { client.query(request).await }
-        })?;
+        let response =
+            self.cluster.remote.ask(request, |client, request| async move { client.query(request).await })?;
         let mut all = Vec::with_capacity(response.result.len());
         for point in response.result {
             let reading = self.cluster.reading(&point.payload);
@@ -199,7 +197,7 @@ impl QdrantView {
         if let Some(sample) = self.samples.0.get(&of) {
             return Ok(sample);
         }
-        loop {
+        for tries in 1.. {
             let order = OrderByBuilder::new(key::DRAW).direction(Direction::Asc as i32);
             let request = ScrollPointsBuilder::new(self.name())
                 .filter(self.conditions(&Filter::All, Vec::new())?)
@@ -207,10 +205,8 @@ impl QdrantView {
                 .limit(SAMPLE_SEGMENTS as u32)
                 .with_payload(included(&[key::REVISION, key::ORDINAL, key::DOCUMENT, key::VECTOR]))
                 .build();
-            let page = self.cluster.remote.call(move |client| {
-                let request = request.clone();
-                async move { client.scroll(request).await }
-            })?;
+            let page =
+                self.cluster.remote.ask(request, |client, request| async move { client.scroll(request).await })?;
             let (mut found, mut vectors) = (Vec::new(), Vec::new());
             for point in &page.result {
                 let reading = self.cluster.reading(&point.payload);
@@ -218,13 +214,19 @@ impl QdrantView {
                 found.push(Found { id: reading.segment_id()?, document, score: 0.0 });
                 vectors.push(reading.vector()?);
             }
-            // Each time round, at least one revision more is known to be stale.
-            if self.stale_among(&found)?.is_empty() {
+            let stale = self.stale_among(&found)?;
+            if stale.is_empty() {
                 let sample = Arc::new(vectors);
                 self.samples.0.insert(of, sample.clone());
                 return Ok(sample);
             }
+            if tries == SEARCHES {
+                // Documents change faster than one looks: what is left of those that stayed, for this question alone.
+                let stayed = found.iter().zip(vectors).filter(|(f, _)| !stale.contains(&f.id.revision));
+                return Ok(Arc::new(stayed.map(|(_, vector)| vector).collect()));
+            }
         }
+        Ok(Arc::default())
     }
 }
 
@@ -310,11 +312,16 @@ impl View for QdrantView {
     }
 
     fn statistics(&self, terms: &[String]) -> Result<TermStatistics> {
+        if let Some((_, counted)) = self.met().counted.as_ref().filter(|(of, _)| of == terms) {
+            return Ok(counted.clone());
+        }
         let holds = |term: &String| vec![Condition::matches(key::TERMS, layout::term_key(term))];
         let conditions = std::iter::once(Vec::new()).chain(terms.iter().map(holds));
         let filters = conditions.map(|must| self.conditions(&Filter::All, must)).collect::<Result<_>>()?;
         let mut counts = self.cluster.counts(&self.name(), filters)?.into_iter();
-        Ok(TermStatistics { segments: counts.next().unwrap_or(0), holding: counts.collect() })
+        let counted = TermStatistics { segments: counts.next().unwrap_or(0), holding: counts.collect() };
+        self.met().counted = Some((terms.to_vec(), counted.clone()));
+        Ok(counted)
     }
 
     fn segments(&self, ids: &[SegmentId]) -> Result<Vec<Arc<StoredSegment>>> {
