@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let questions = vectors.split_off(vectors.len() - QUESTIONS);
 
     let directory = tempfile::tempdir()?;
-    let (mut index, scope) = stored::store(directory.path(), Fingerprint("eval".into()), &vectors)?;
+    let (mut index, scope) = stored::store(directory.path(), Fingerprint("eval".into()), &vectors, &stored::same)?;
 
     let (mut found, mut by_cells, mut exact) = (0, Vec::new(), Vec::new());
     let view = index.view(&scope)?;

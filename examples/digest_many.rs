@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let many: Vec<PackedVector> = vectors.iter().cycle().take(kept.parse()?).enumerate().map(noisy).collect();
     let encoder = Arc::new(OnnxEncoder::load(&EncoderSettings::default(), &Cache::from_environment()?, &Silent)?);
     let directory = tempfile::tempdir()?;
-    let (index, scope) = stored::store(directory.path(), encoder.fingerprint().clone(), &many)?;
+    let (index, scope) = stored::store(directory.path(), encoder.fingerprint().clone(), &many, &stored::same)?;
     drop((many, vectors));
     // Linux: from here on, the most memory is counted anew.
     std::fs::write("/proc/self/clear_refs", "5")?;

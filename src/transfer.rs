@@ -19,6 +19,7 @@ use crate::encode::{Encoder, PackedVector};
 use crate::error::{Error, Result};
 use crate::index::{CollectionSettings, DocumentHead, Index, Scope, SegmentId, StoredSegment, View};
 use crate::ingest;
+use crate::span::Span;
 
 /// Version of the format.
 pub const VERSION: u32 = 1;
@@ -157,6 +158,32 @@ fn bare(stored: &StoredSegment) -> StoredSegment {
     StoredSegment { vector, block_vectors: Vec::new(), ..stored.clone() }
 }
 
+/// Whether a segment is one that an ingest could have made, beginning at this byte: a file may come from anybody, and what
+/// searches and cites relies on it.
+fn is_sound(stored: &StoredSegment, from: u64, head: &DocumentHead, dimension: Option<usize>) -> bool {
+    let (segment, covered) = (&stored.segment, stored.covered);
+    let blocks = segment.blocks.iter().map(|b| b.span);
+    let shown =
+        segment.context.iter().map(|c| c.span).chain(segment.lead).chain(stored.far.iter().map(|(span, _)| *span));
+    let in_document = |span: Span| span.start <= span.end && span.end <= head.bytes;
+    if !blocks.clone().chain(shown).chain([covered]).all(in_document) || segment.blocks.is_empty() {
+        return false;
+    }
+    let is_text = |span: Span| !span.is_empty() && covered.contains(span) && stored.slice(span).is_some();
+    let in_order = blocks.clone().zip(blocks.clone().skip(1)).all(|(one, next)| one.end <= next.start);
+    let has_text = covered.start == from
+        && covered.len() == stored.text.len()
+        && stored.far.iter().all(|(span, text)| span.len() == text.len());
+    let is_vector = |vector: &PackedVector, d: usize| vector.values.len() == d && vector.scale.is_finite();
+    let has_vectors = dimension.is_none_or(|d| {
+        let of_blocks = &stored.block_vectors;
+        is_vector(&stored.vector, d)
+            && of_blocks.len() == segment.blocks.len()
+            && of_blocks.iter().flatten().all(|vector| is_vector(vector, d))
+    });
+    has_text && in_order && has_vectors && blocks.clone().all(is_text)
+}
+
 /// What an import did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
@@ -195,6 +222,8 @@ struct Taken {
     /// It is there already.
     skipped: bool,
     segments: u32,
+    /// Where the last segment ended.
+    end: u64,
     /// Segments that are to be encoded when all are there, because what is encoded reaches over their bounds.
     waiting: Vec<StoredSegment>,
 }
@@ -289,7 +318,7 @@ impl Import {
             (self.admit)(&head)?;
             head.revision = self.index.begin(&self.scope)?;
         }
-        self.document = Some(Taken { head, skipped, segments: 0, waiting: Vec::new() });
+        self.document = Some(Taken { head, skipped, segments: 0, end: 0, waiting: Vec::new() });
         Ok(())
     }
 
@@ -302,10 +331,18 @@ impl Import {
         if taken.skipped {
             return Ok(());
         }
-        if begun.vectors {
-            if segments.iter().any(|s| s.vector.values.len() != begun.settings.dimension) {
-                return Err(Error::invalid("frame", "holds a vector of another length: the file is damaged"));
+        let dimension = begun.vectors.then_some(begun.settings.dimension);
+        for stored in &segments {
+            if !is_sound(stored, taken.end, &taken.head, dimension) {
+                let (id, at) = (taken.head.id.as_str(), taken.end);
+                return Err(Error::invalid(
+                    "frame",
+                    format!("the segment of document {id:?} at byte {at} is no segment"),
+                ));
             }
+            taken.end = stored.covered.end;
+        }
+        if begun.vectors {
             return self.index.append(&self.scope, &taken.head, first, &segments);
         }
         taken.waiting.extend(segments);
@@ -321,6 +358,10 @@ impl Import {
         }
         if taken.skipped {
             return Ok(());
+        }
+        if taken.end != taken.head.bytes && taken.segments > 0 {
+            let (id, has, wants) = (taken.head.id.as_str(), taken.end, taken.head.bytes);
+            return Err(Error::invalid("frame", format!("document {id:?} has {has} of {wants} bytes")));
         }
         let (title, waiting) = (&taken.head.title, &mut taken.waiting);
         ingest::encode_again(self.encoder.as_ref(), title, &begun.settings, waiting, deadline)?;
@@ -339,3 +380,6 @@ impl Import {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,14 +15,19 @@ use tamis::span::Span;
 const SEGMENTS: usize = 20;
 /// Documents of a batch.
 const DOCUMENTS: usize = 500;
-/// What every segment says.
-const TEXT: &str = "One sentence.\n";
+/// What a segment says, by its number, where that does not matter.
+#[allow(dead_code)] // of examples that time texts too
+pub fn same(_: usize) -> String {
+    "One sentence.\n".into()
+}
 
-/// A store in which every vector is a segment's, in documents of twenty, and every second document has `part` 1.
+/// A store in which every vector is a segment's with the text of its number, in documents of twenty, and every second
+/// document has `part` 1.
 pub fn store(
     directory: &Path,
     fingerprint: Fingerprint,
     vectors: &[PackedVector],
+    text: &dyn Fn(usize) -> String,
 ) -> Result<(EmbeddedIndex, Scope), Box<dyn Error>> {
     let scope = Scope::new("default".parse()?, "c".parse()?);
     let index = EmbeddedIndex::open(directory)?;
@@ -40,7 +45,8 @@ pub fn store(
     let (mut longest, start) = (0.0_f64, Instant::now());
     for (n, batch) in vectors.chunks(SEGMENTS * DOCUMENTS).enumerate() {
         let one = Instant::now();
-        let heads = batch.chunks(SEGMENTS).enumerate().map(|(m, rows)| stage(&index, &scope, n * DOCUMENTS + m, rows));
+        let heads =
+            batch.chunks(SEGMENTS).enumerate().map(|(m, rows)| stage(&index, &scope, n * DOCUMENTS + m, rows, text));
         index.publish(&scope, heads.collect::<Result<_, _>>()?)?;
         longest = longest.max(one.elapsed().as_secs_f64());
     }
@@ -68,16 +74,20 @@ fn stage(
     scope: &Scope,
     n: usize,
     rows: &[PackedVector],
+    text: &dyn Fn(usize) -> String,
 ) -> Result<DocumentHead, Box<dyn Error>> {
+    let mut end = 0;
     let segment = |(m, vector): (usize, &PackedVector)| {
-        let span = Span::new(m * TEXT.len(), (m + 1) * TEXT.len());
+        let text = text(n * SEGMENTS + m);
+        let span = Span::new(end, end + text.len());
+        end += text.len();
         StoredSegment {
             segment: Segment { blocks: vec![Block { span, kind: BlockKind::Sentence }], ..Segment::default() },
             heading: String::new(),
             covered: span,
             far: Vec::new(),
             lead: String::new(),
-            text: TEXT.into(),
+            text,
             vector: vector.clone(),
             block_vectors: vec![Some(vector.clone())],
         }
@@ -92,7 +102,7 @@ fn stage(
         media_type: "text/plain".into(),
         metadata: [("part".to_owned(), MetadataValue::Text((n % 2).to_string()))].into(),
         content_hash: String::new(),
-        bytes: (rows.len() * TEXT.len()) as u64,
+        bytes: end as u64,
         segments: rows.len() as u32,
         blocks: rows.len() as u32,
     };

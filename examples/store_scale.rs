@@ -1,0 +1,125 @@
+//! What a large embedded store takes: to be filled, in memory, to be opened, to answer, and to change by a hundredth.
+//!
+//!     cargo run --release --example store_scale -- ~/.cache/tamis/eval/vectors-*.redb SEGMENTS
+//!
+//! The vectors are those that `tamis eval` has kept, over and over with a little noise. A text has sixty words of which
+//! few are frequent and many are rare, as in any language; a question has eight.
+
+#![allow(clippy::print_stdout)]
+
+mod stored;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tamis::compress::{CompressRequest, Compressor, Corpus, Mode, Ranker};
+use tamis::deadline::Deadline;
+use tamis::encode::{Encoder, EncoderSettings, OnnxEncoder, PackedVector};
+use tamis::fit::{Budget, Format, Order};
+use tamis::index::embedded::EmbeddedIndex;
+use tamis::index::{Filter, Index};
+use tamis::models::{Cache, Silent};
+use tamis::tokenize;
+
+const WORDS: usize = 60;
+const QUESTIONS: usize = 200;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, directory] = arguments.as_slice()
+        && flag == "--open"
+    {
+        return open(directory);
+    }
+    let [path, segments] = arguments.as_slice() else { return Err("usage: store_scale VECTORS.redb SEGMENTS".into()) };
+    let segments = segments.parse::<usize>()?;
+    let real = stored::read(path, 50_000)?;
+    let vectors: Vec<PackedVector> = (0..segments).map(|n| noisy(&real[n % real.len()], n)).collect();
+    let encoder: Arc<dyn Encoder> =
+        Arc::new(OnnxEncoder::load(&EncoderSettings::default(), &Cache::from_environment()?, &Silent)?);
+
+    let directory = tempfile::tempdir()?;
+    let (index, scope) = stored::store(directory.path(), encoder.fingerprint().clone(), &vectors, &text)?;
+    drop(index);
+    // In a process of its own, whose memory holds nothing else.
+    std::process::Command::new(std::env::current_exe()?).arg("--open").arg(directory.path()).status()?;
+    let index: Arc<dyn Index> = Arc::new(EmbeddedIndex::open(directory.path())?);
+
+    let compressor = Compressor::new(encoder, index);
+    let (mut all, mut stages) = (Vec::new(), BTreeMap::<&str, f64>::new());
+    for n in 0..QUESTIONS {
+        let request = CompressRequest {
+            query: (0..8).map(|w| word(n * 131 + w * 7 + 5)).collect::<Vec<_>>().join(" "),
+            corpus: Corpus::Collection { scope: scope.clone(), filter: Filter::All },
+            budget: Budget::new(512, tokenize::named("o200k_base")?)?,
+            format: Format::Markdown,
+            order: Order::default(),
+            must_keep: Vec::new(),
+            min_relevance: 0.0,
+            explain: None,
+            mode: Mode::Fast,
+            ranker: Ranker::Fused,
+            read_with: None,
+            read_passages: None,
+            diversity: 0.0,
+            words: None,
+        };
+        let one = Instant::now();
+        let answer = compressor.compress(&request, &Deadline::none())?;
+        all.push(one.elapsed().as_secs_f64() * 1e3);
+        for (stage, ms) in answer.stats.stages_ms {
+            *stages.entry(stage).or_default() += ms / QUESTIONS as f64;
+        }
+    }
+    all.sort_by(f64::total_cmp);
+    let (middle, late) = (all[QUESTIONS / 2], all[QUESTIONS * 95 / 100]);
+    let stages: Vec<String> = stages.iter().map(|(stage, ms)| format!("{stage} {ms:.1}")).collect();
+    println!("a context: p50 {middle:.1} ms, p95 {late:.1} ms; on average {}", stages.join(", "));
+    Ok(())
+}
+
+/// Opens a store and says what that takes.
+fn open(directory: &str) -> Result<(), Box<dyn Error>> {
+    let (before, start) = (resident()?, Instant::now());
+    let index = EmbeddedIndex::open(Path::new(directory))?;
+    let scope = index.scopes()?.pop().ok_or("no collection")?;
+    index.view(&scope)?;
+    let (seconds, megabytes) = (start.elapsed().as_secs_f64(), (resident()? - before) / 1e6);
+    println!("opened in {seconds:.1} s, {megabytes:.0} MB");
+    Ok(())
+}
+
+/// A number that looks random and is the same for the same input.
+fn mixed(n: usize) -> usize {
+    let bits = (n as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let bits = (bits ^ (bits >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    (bits >> 20) as usize
+}
+
+/// Of rank r with a probability of about 1/r, up to a hundred thousand.
+fn word(n: usize) -> String {
+    let share = (mixed(n) % 1_000_000) as f64 / 1_000_000.0;
+    format!("w{}", 100_000f64.powf(share) as usize)
+}
+
+fn text(n: usize) -> String {
+    let words: Vec<String> = (0..WORDS).map(|w| word(n * WORDS + w)).collect();
+    format!("{}.\n", words.join(" "))
+}
+
+fn noisy(vector: &PackedVector, n: usize) -> PackedVector {
+    let noise = |(c, value): (usize, &i8)| value.saturating_add((mixed(n * 397 + c) % 17) as i8 - 8);
+    let values = vector.values.iter().enumerate().map(noise).collect();
+    PackedVector { scale: vector.scale, values }
+}
+
+/// Bytes of memory that the process has.
+fn resident() -> Result<f64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
+    let kilobytes: f64 = line.split_whitespace().nth(1).ok_or("no number")?.parse()?;
+    Ok(kilobytes * 1024.0)
+}
