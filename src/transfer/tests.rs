@@ -117,7 +117,8 @@ fn what_an_export_writes_is_taken() {
 
 #[test]
 fn segments_that_no_ingest_made_are_refused() {
-    let spoil: [(&str, fn(&mut StoredSegment)); 9] = [
+    type Spoil = fn(&mut StoredSegment);
+    let spoil: [(&str, Spoil); 9] = [
         ("a block beyond the text", |s| s.segment.blocks[0].span.end = 1000),
         ("a block that ends before it begins", |s| s.segment.blocks[0].span = Span { start: 9, end: 2 }),
         ("no block", |s| s.segment.blocks.clear()),
