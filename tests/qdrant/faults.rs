@@ -79,6 +79,23 @@ fn what_a_crash_leaves_is_not_seen_and_can_be_swept() {
 }
 
 #[test]
+fn an_index_that_was_not_made_is_made_later() {
+    let double = Double::start();
+    // Whoever makes the collections dies before their indexes.
+    for _ in 0..2 {
+        double.next("create_field_index", Fault::Refuse(Code::Internal));
+    }
+    assert!(refused(&double.url()).contains("a fault on demand"));
+    let index = connect(&double.url());
+    index.create_collection(&scope(), &settings()).unwrap();
+    assert_eq!(double.tenants("tamis-collections"), ["tenant"]);
+    put(&index, &scope(), &[Doc::new("a", &["a sieve"])]);
+    let address = format!("{}?prefix=small&quantize=true&shards=3&replicas=2", double.url());
+    connect(&address).create_collection(&scope(), &settings()).unwrap();
+    assert_eq!(double.made("small-segments-16"), (Some(3), Some(2), true));
+}
+
+#[test]
 fn no_reader_sees_half_a_revision() {
     let double = Double::start();
     let index = connect(&double.url());

@@ -15,9 +15,10 @@ use base64::prelude::BASE64_STANDARD;
 use qdrant_client::qdrant::value::Kind;
 use qdrant_client::qdrant::vectors_config::Config;
 use qdrant_client::qdrant::{
-    CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, Distance, FieldType, IntegerIndexParamsBuilder,
-    KeywordIndexParamsBuilder, NamedVectors, PointId, PointStruct, RetrievedPoint, ScalarQuantizationBuilder,
-    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, Value, Vector, VectorParamsBuilder, VectorsConfigBuilder,
+    CreateCollectionBuilder, CreateFieldIndexCollection, CreateFieldIndexCollectionBuilder, Distance, FieldType,
+    IntegerIndexParamsBuilder, KeywordIndexParamsBuilder, NamedVectors, PointId, PointStruct, QuantizationType,
+    RetrievedPoint, ScalarQuantizationBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder, Value, Vector,
+    VectorParamsBuilder, VectorsConfigBuilder,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -85,16 +86,24 @@ pub(super) fn ensure(remote: &Remote, name: &str, dimension: Option<usize>) -> R
         create(remote, name, dimension)?;
     }
     let info = remote.ask(name.to_owned(), |client, name| async move { client.collection_info(name).await })?;
-    let params = info.result.and_then(|info| info.config).and_then(|config| config.params).unwrap_or_default();
+    let info = info.result.unwrap_or_default();
+    let params = info.config.and_then(|config| config.params).unwrap_or_default();
     let found = match params.vectors_config.and_then(|config| config.config) {
         Some(Config::ParamsMap(map)) => map.map.get(DENSE).map(|dense| dense.size as usize),
         _ => None,
     };
     let has_terms = params.sparse_vectors_config.is_some_and(|config| config.map.contains_key(TERMS));
-    if found == dimension && has_terms == dimension.is_some() {
-        return Ok(());
+    if found != dimension || has_terms != dimension.is_some() {
+        let what = format!("the collection {name} has other vectors ({found:?} instead of {dimension:?} numbers)");
+        return Err(remote.foreign(what));
     }
-    Err(remote.foreign(format!("the collection {name} has other vectors ({found:?} instead of {dimension:?} numbers)")))
+    // Whoever made the collection may have died before its last index.
+    for index in indexes(name, dimension.is_some()) {
+        if !info.payload_schema.contains_key(&index.field_name) {
+            remote.ask(index, |client, index| async move { client.create_field_index(index).await })?;
+        }
+    }
+    Ok(())
 }
 
 fn exists(remote: &Remote, name: &str) -> Result<bool> {
@@ -108,7 +117,9 @@ fn create(remote: &Remote, name: &str, dimension: Option<usize>) -> Result<()> {
     if let Some(dimension) = dimension {
         let mut dense = VectorParamsBuilder::new(dimension as u64, Distance::Dot);
         if address.quantize {
-            dense = dense.quantization_config(ScalarQuantizationBuilder::default());
+            // The small ones in memory; the whole ones are read for the best few.
+            let int8 = ScalarQuantizationBuilder::default().r#type(QuantizationType::Int8.into()).always_ram(true);
+            dense = dense.quantization_config(int8).on_disk(true);
         }
         vectors.add_named_vector_params(DENSE, dense);
         let mut sparse = SparseVectorsConfigBuilder::default();
@@ -129,22 +140,23 @@ fn create(remote: &Remote, name: &str, dimension: Option<usize>) -> Result<()> {
     {
         return Err(e);
     }
+    Ok(())
+}
+
+/// The fields that conditions are made on.
+fn indexes(name: &str, of_segments: bool) -> Vec<CreateFieldIndexCollection> {
     let keyword = |field| CreateFieldIndexCollectionBuilder::new(name, field, FieldType::Keyword).wait(true);
     let integer = |field, lookup, range| {
-        CreateFieldIndexCollectionBuilder::new(name, field, FieldType::Integer)
-            .field_index_params(IntegerIndexParamsBuilder::new(lookup, range))
-            .wait(true)
+        let params = IntegerIndexParamsBuilder::new(lookup, range);
+        CreateFieldIndexCollectionBuilder::new(name, field, FieldType::Integer).field_index_params(params).wait(true)
     };
     let tenant = keyword(key::TENANT).field_index_params(KeywordIndexParamsBuilder::default().is_tenant(true));
     let mut indexes = vec![tenant, keyword(key::COLLECTION)];
-    if dimension.is_some() {
+    if of_segments {
         indexes.extend([keyword(key::FACETS), integer(key::REVISION, true, false)]);
         indexes.extend([integer(key::TERMS, true, false), integer(key::DRAW, false, true)]);
     }
-    for index in indexes {
-        remote.ask(index.build(), |client, index| async move { client.create_field_index(index).await })?;
-    }
-    Ok(())
+    indexes.into_iter().map(CreateFieldIndexCollectionBuilder::build).collect()
 }
 
 /// A point without a vector.

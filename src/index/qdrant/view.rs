@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use qdrant_client::qdrant::{
-    Condition, Direction, Filter as Conditions, OrderByBuilder, Query, QueryPoints, QueryPointsBuilder,
-    ScrollPointsBuilder, SearchParamsBuilder, VectorInput,
+    Condition, Direction, Filter as Conditions, OrderByBuilder, QuantizationSearchParamsBuilder, Query, QueryPoints,
+    QueryPointsBuilder, RetrievedPoint, ScrollPointsBuilder, SearchParamsBuilder, VectorInput,
 };
 use quick_cache::sync::Cache;
 
@@ -30,6 +30,9 @@ const TIES: usize = 16;
 const SEARCHES: usize = 8;
 /// Collections whose sample a process keeps: 1.6 MB each for vectors of 384 numbers.
 const SAMPLES: usize = 64;
+
+/// What is read of a point where its vector is all that matters.
+const ROW: [&str; 4] = [key::REVISION, key::ORDINAL, key::DOCUMENT, key::VECTOR];
 
 /// The samples of collections, each for one epoch.
 pub(super) struct Samples(Cache<(Owner, u64), Arc<Vec<PackedVector>>>);
@@ -182,13 +185,26 @@ impl QdrantView {
         let all = self.owner.filter(Vec::new(), Vec::new());
         let exact = using == DENSE && self.cluster.count(&self.name(), all)? < EXACT_SEGMENTS;
         let payload = included(&[key::REVISION, key::ORDINAL, key::DOCUMENT, key::STORED]);
+        // Where vectors are kept in int8 too, the best are scored again by the whole ones.
+        let whole = QuantizationSearchParamsBuilder::default().rescore(true).oversampling(2.0);
         let query = QueryPointsBuilder::new(self.name())
             .query(Query::new_nearest(vector))
             .using(using)
             .limit((limit + TIES) as u64)
-            .params(SearchParamsBuilder::default().exact(exact))
+            .params(SearchParamsBuilder::default().exact(exact).quantization(whole))
             .with_payload(payload);
         Ok(query.build())
+    }
+
+    /// Points of which [`ROW`] was read, with their vectors.
+    fn rows(&self, page: &[RetrievedPoint]) -> Result<(Vec<Found>, Vec<PackedVector>)> {
+        let row = |point: &RetrievedPoint| {
+            let reading = self.cluster.reading(&point.payload);
+            let document = reading.text(key::DOCUMENT)?.to_owned();
+            Ok((Found { id: reading.segment_id()?, document, score: 0.0 }, reading.vector()?))
+        };
+        let rows: Result<Vec<_>> = page.iter().map(row).collect();
+        Ok(rows?.into_iter().unzip())
     }
 
     /// The vectors that say what cosines are like over the collection.
@@ -203,17 +219,11 @@ impl QdrantView {
                 .filter(self.conditions(&Filter::All, Vec::new())?)
                 .order_by(order)
                 .limit(SAMPLE_SEGMENTS as u32)
-                .with_payload(included(&[key::REVISION, key::ORDINAL, key::DOCUMENT, key::VECTOR]))
+                .with_payload(included(&ROW))
                 .build();
             let page =
                 self.cluster.remote.ask(request, |client, request| async move { client.scroll(request).await })?;
-            let (mut found, mut vectors) = (Vec::new(), Vec::new());
-            for point in &page.result {
-                let reading = self.cluster.reading(&point.payload);
-                let document = reading.text(key::DOCUMENT)?.to_owned();
-                found.push(Found { id: reading.segment_id()?, document, score: 0.0 });
-                vectors.push(reading.vector()?);
-            }
+            let (found, vectors) = self.rows(&page.result)?;
             let stale = self.stale_among(&found)?;
             if stale.is_empty() {
                 let sample = Arc::new(vectors);
@@ -283,15 +293,8 @@ impl View for QdrantView {
 
     fn scan(&self, filter: &Filter, each: &mut EachRow<'_>) -> Result<()> {
         let filter = self.conditions(filter, Vec::new())?;
-        let keys = [key::REVISION, key::ORDINAL, key::DOCUMENT, key::VECTOR];
-        self.cluster.each_page(&self.name(), &filter, &keys, &mut |page| {
-            let (mut found, mut vectors) = (Vec::with_capacity(page.len()), Vec::with_capacity(page.len()));
-            for point in &page {
-                let reading = self.cluster.reading(&point.payload);
-                let document = reading.text(key::DOCUMENT)?.to_owned();
-                found.push(Found { id: reading.segment_id()?, document, score: 0.0 });
-                vectors.push(reading.vector()?);
-            }
+        self.cluster.each_page(&self.name(), &filter, &ROW, &mut |page| {
+            let (found, vectors) = self.rows(&page)?;
             let stale = self.stale_among(&found)?;
             let current = found.iter().zip(&vectors).filter(|(f, _)| !stale.contains(&f.id.revision));
             current.into_iter().try_for_each(|(f, vector)| each(Row::of(f.id, vector)))

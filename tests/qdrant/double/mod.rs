@@ -14,7 +14,9 @@ use std::time::Duration;
 use qdrant_client::qdrant::collections_server::CollectionsServer;
 use qdrant_client::qdrant::points_server::PointsServer;
 use qdrant_client::qdrant::qdrant_server::{Qdrant, QdrantServer};
-use qdrant_client::qdrant::{CreateCollection, HealthCheckReply, HealthCheckRequest, PointStruct};
+use qdrant_client::qdrant::quantization_config::Quantization;
+use qdrant_client::qdrant::vectors_config::Config;
+use qdrant_client::qdrant::{CreateCollection, HealthCheckReply, HealthCheckRequest, PointStruct, QuantizationType};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -129,6 +131,18 @@ impl Double {
     /// Fields of a collection that say who owns a point.
     pub fn tenants(&self, collection: &str) -> Vec<String> {
         self.state().collections[collection].tenants.iter().cloned().collect()
+    }
+
+    /// Shards and copies that were asked for, and whether vectors are kept in int8.
+    pub fn made(&self, collection: &str) -> (Option<u32>, Option<u32>, bool) {
+        let made = &self.state().collections[collection].made;
+        let dense = match made.vectors_config.as_ref().and_then(|config| config.config.as_ref()) {
+            Some(Config::ParamsMap(map)) => map.map.get("dense"),
+            _ => None,
+        };
+        let config = dense.and_then(|dense| dense.quantization_config.as_ref()?.quantization.as_ref());
+        let is_int8 = matches!(config, Some(Quantization::Scalar(s)) if s.r#type() == QuantizationType::Int8);
+        (made.shard_number, made.replication_factor, is_int8)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

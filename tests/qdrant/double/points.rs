@@ -38,14 +38,17 @@ impl Collections for Service {
         request: Request<GetCollectionInfoRequest>,
     ) -> Result<Response<GetCollectionInfoResponse>, Status> {
         self.call("collection_info", request, |state, request| {
-            let made = &state.collection(&request.collection_name)?.made;
+            let collection = state.collection(&request.collection_name)?;
+            let made = &collection.made;
             let params = CollectionParams {
                 vectors_config: made.vectors_config.clone(),
                 sparse_vectors_config: made.sparse_vectors_config.clone(),
                 ..CollectionParams::default()
             };
             let config = CollectionConfig { params: Some(params), ..CollectionConfig::default() };
-            let info = CollectionInfo { config: Some(config), ..CollectionInfo::default() };
+            let schema = collection.indexes.keys().map(|field| (field.clone(), PayloadSchemaInfo::default()));
+            let payload_schema = schema.collect();
+            let info = CollectionInfo { config: Some(config), payload_schema, ..CollectionInfo::default() };
             Ok(GetCollectionInfoResponse { result: Some(info), time: 0.0 })
         })
         .await
