@@ -268,27 +268,22 @@ fn of_request<'a>(
 fn head_of(document: &Document, source: &Extracted) -> DocumentHead {
     let title =
         if document.title.is_empty() { passage::title_of(&document.uri, source) } else { document.title.clone() };
-    let mut hash = blake3::Hasher::new();
-    // With the splitter's version, so that the same text is split again when that has changed.
-    hash.update(&SPLITTER_VERSION.to_le_bytes());
-    for part in [source.text.as_str(), &title, &document.uri, source.media.name()] {
-        hash.update(&(part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
-    }
     let mut metadata = source.metadata.clone();
     metadata.extend(document.metadata.clone());
-    DocumentHead {
+    let mut head = DocumentHead {
         id: document.id.clone(),
         revision: Revision(0),
         uri: document.uri.clone(),
         title,
         media_type: source.media.name().to_owned(),
         metadata,
-        content_hash: hash.finalize().to_hex().to_string(),
+        content_hash: String::new(),
         bytes: source.text.len() as u64,
         segments: 0,
         blocks: 0,
-    }
+    };
+    head.content_hash = head.hash_content(SPLITTER_VERSION, std::iter::once(source.text.as_str()));
+    head
 }
 
 fn count(head: &mut DocumentHead, segments: &[Segment]) {

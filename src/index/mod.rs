@@ -88,6 +88,12 @@ pub struct CollectionSettings {
     pub overlap: u8,
 }
 
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "collection {} of {}", self.collection, self.tenant)
+    }
+}
+
 impl CollectionSettings {
     /// Fails unless vectors made by `ours` can be compared with the collection's.
     ///
@@ -146,6 +152,25 @@ pub struct DocumentHead {
 }
 
 impl DocumentHead {
+    /// What [`Self::content_hash`] is of a document with this text, which comes in parts: BLAKE3 of the version of the
+    /// splitting rules, so that the same text is split again when that has changed, and of text, title, uri and media type,
+    /// each after its length.
+    #[must_use]
+    pub fn hash_content<'t>(&self, splitter: u32, text: impl Iterator<Item = &'t str>) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&splitter.to_le_bytes()).update(&self.bytes.to_le_bytes());
+        text.for_each(|part| _ = hasher.update(part.as_bytes()));
+        for part in [&self.title, &self.uri, &self.media_type] {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// The same, so that an ingest of the same content replaces what is stored.
+    fn to_be_replaced(self) -> Self {
+        Self { content_hash: String::new(), ..self }
+    }
+
     /// What citations show: the uri, or the id where there is none.
     #[must_use]
     pub fn source(&self) -> &str {
@@ -293,6 +318,15 @@ pub struct Disagreement {
     pub what: String,
     /// Whether it has been put right.
     pub repaired: bool,
+}
+
+impl Disagreement {
+    /// What is wrong with a document's segments; nothing else holds them, so they can't be derived.
+    fn of_document(scope: &Scope, head: &DocumentHead, what: &str) -> Self {
+        let id = head.id.as_str();
+        let what = format!("{scope}: document {id:?} {what}: ingest it again (after --repair, so that it is replaced)");
+        Self { what, repaired: false }
+    }
 }
 
 /// What takes rows one after the other; an error ends it.

@@ -6,6 +6,7 @@ use super::*;
 use crate::document::{Block, BlockKind, Revision, Segment};
 use crate::encode::{Fingerprint, Priority, Vector};
 use crate::index::embedded::EmbeddedIndex;
+use crate::split::SPLITTER_VERSION;
 
 /// Gives every text one vector.
 struct Same(Fingerprint);
@@ -103,7 +104,8 @@ fn imported(vectors: bool, frames: &[Frame]) -> (Result<Imported>, u64) {
 
 fn document(segments: Vec<StoredSegment>) -> Vec<Frame> {
     let bytes = segments.iter().map(|s| s.text.len() as u64).sum();
-    let head = head(segments.len() as u32, bytes);
+    let mut head = head(segments.len() as u32, bytes);
+    head.content_hash = head.hash_content(SPLITTER_VERSION, segments.iter().map(|s| s.text.as_str()));
     vec![Frame::Document(Box::new(head)), Frame::Segments(segments), Frame::End { documents: 1 }]
 }
 

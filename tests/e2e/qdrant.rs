@@ -89,6 +89,24 @@ fn damage_is_found_and_what_can_be_derived_is_repaired() {
     assert!(succeed(d, &["doctor", "--repair"]).contains("(repaired)"));
     assert!(succeed(d, &["doctor"]).contains("all parts of the index say the same"));
     assert_eq!(before["text"], context(d, "embedded")["text"]);
+
+    // A digit of a text in the truth itself, which nothing else holds.
+    let truth = d.join(".data/tamis/truth.redb");
+    let mut bytes = fs::read(&truth).unwrap();
+    let at = bytes.windows(8).position(|window| window == b"49 holes").unwrap();
+    bytes[at + 1] = b'8';
+    fs::write(&truth, bytes).unwrap();
+    let doctor = |more: &[&str]| {
+        let output = run(d, &[&["doctor"], more].concat());
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (well, said) = doctor(&[]);
+    assert!(!well && said.contains("\"07.md\" is not the text that was ingested"), "{said}");
+    doctor(&["--repair"]);
+    let again = json(d, &["ingest", ".", "--format", "json"]);
+    assert_eq!((again["changed"].as_u64(), again["unchanged"].as_u64()), (Some(1), Some(11)), "{again}");
+    assert!(doctor(&[]).0);
+    assert_eq!(before["text"], context(d, "embedded")["text"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,10 +10,11 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tamis::document::{Block, BlockKind, Revision, Segment};
+use tamis::document::{Block, BlockKind, MetadataValue, Revision, Segment};
 use tamis::index::embedded::EmbeddedIndex;
 use tamis::index::{DocumentHead, Filter, Index, Scope, Selector, StoredSegment};
 use tamis::span::Span;
+use tamis::split::SPLITTER_VERSION;
 
 use super::{head, open, segment, vector};
 
@@ -68,13 +69,14 @@ fn stage_version(index: &EmbeddedIndex, id: u64, version: u64) -> DocumentHead {
     };
     let segments: Vec<StoredSegment> = texts(id, version).iter().enumerate().map(stored).collect();
     let revision = index.begin(&scope()).unwrap();
-    let head = DocumentHead {
-        content_hash: version.to_string(),
+    let mut head = DocumentHead {
+        metadata: [("version".to_owned(), MetadataValue::Number(version as f64))].into(),
         bytes: end as u64,
         segments: segments.len() as u32,
         blocks: segments.len() as u32,
         ..head(&format!("d{id:02}"), "", revision)
     };
+    head.content_hash = head.hash_content(SPLITTER_VERSION, segments.iter().map(|s| s.text.as_str()));
     index.append(&scope(), &head, 0, &segments).unwrap();
     head
 }
@@ -177,7 +179,8 @@ fn writer() {
             Step::Create => {
                 index.create_collection(&other(), &index.collection(&scope()).unwrap().settings).unwrap();
                 let revision = index.begin(&other()).unwrap();
-                let head = head("only", "one", revision);
+                let mut head = head("only", "one", revision);
+                head.content_hash = head.hash_content(SPLITTER_VERSION, std::iter::once("one"));
                 index.append(&other(), &head, 0, &[segment("one", 1)]).unwrap();
                 index.publish(&other(), vec![head]).unwrap();
                 has_other = true;
@@ -232,7 +235,8 @@ fn look(directory: &Path) -> There {
     let mut versions = BTreeMap::new();
     for head in view.documents("", None, usize::MAX).unwrap() {
         let id: u64 = head.id.as_str()[1..].parse().unwrap();
-        let version: u64 = head.content_hash.parse().unwrap();
+        let Some(MetadataValue::Number(version)) = head.metadata.get("version") else { panic!("{head:?}") };
+        let version = *version as u64;
         assert!(versions.insert(id, version).is_none(), "{id} is there twice");
         let texts = texts(id, version);
         let only = Filter::ids([head.id.clone()]);

@@ -6,7 +6,8 @@ use super::truth::Read;
 use super::{EmbeddedIndex, current};
 use crate::document::Revision;
 use crate::error::{Error, Result};
-use crate::index::{Disagreement, DocumentHead, Scope};
+use crate::index::{Disagreement, DocumentHead, Index, Scope};
+use crate::split::SPLITTER_VERSION;
 
 /// Looks at every collection; what is derived is derived anew where it is wrong, if `repair`.
 pub(super) fn check(index: &EmbeddedIndex, repair: bool) -> Result<Vec<Disagreement>> {
@@ -14,12 +15,16 @@ pub(super) fn check(index: &EmbeddedIndex, repair: bool) -> Result<Vec<Disagreem
     let (mut found, mut owned) = (Vec::new(), HashMap::new());
     for (scope, record) in read.collections()? {
         let heads = read.heads(record.id)?;
+        let mut damaged = Vec::new();
         for head in &heads {
             owned.insert(head.revision, head.segments);
             if let Some(what) = text_of(&read, head)? {
-                let what = format!("{}: document {:?} {what}: ingest it again", named(&scope), head.id.as_str());
-                found.push(Disagreement { what, repaired: false });
+                found.push(Disagreement::of_document(&scope, head, &what));
+                damaged.push(head.clone());
             }
+        }
+        if repair && !damaged.is_empty() {
+            index.publish(&scope, damaged.into_iter().map(DocumentHead::to_be_replaced).collect())?;
         }
         found.extend(derived(index, &scope, &heads, repair)?);
     }
@@ -40,17 +45,14 @@ pub(super) fn check(index: &EmbeddedIndex, repair: bool) -> Result<Vec<Disagreem
     Ok(found)
 }
 
-fn named(scope: &Scope) -> String {
-    format!("collection {} of {}", scope.collection, scope.tenant)
-}
-
-/// What is wrong with the segments of a document: together they have to be its text, each with a vector.
+/// What is wrong with the segments of a document: together they have to be the text that was ingested, each with a vector.
 fn text_of(read: &Read, head: &DocumentHead) -> Result<Option<String>> {
-    let (mut end, mut vectors) = (0, 0);
+    let (mut end, mut vectors, mut texts) = (0, 0, Vec::new());
     for ordinal in 0..head.segments {
         match read.segment(head.revision, ordinal) {
             Ok(stored) if stored.covered.start == end && stored.text.len() == stored.covered.len() => {
                 end = stored.covered.end;
+                texts.push(stored.text);
             }
             Ok(stored) => return Ok(Some(format!("has a gap before byte {}", stored.covered.start))),
             Err(Error::Store { reason, .. }) => return Ok(Some(format!("can't be read ({reason})"))),
@@ -61,7 +63,13 @@ fn text_of(read: &Read, head: &DocumentHead) -> Result<Option<String>> {
     Ok(match (end == head.bytes || head.segments == 0, vectors == head.segments) {
         (false, _) => Some(format!("ends at byte {end} of {}", head.bytes)),
         (_, false) => Some(format!("has {vectors} vectors for {} segments", head.segments)),
-        _ => None,
+        // It may have been ingested by any version so far.
+        _ if (1..=SPLITTER_VERSION)
+            .any(|v| head.hash_content(v, texts.iter().map(String::as_str)) == head.content_hash) =>
+        {
+            None
+        }
+        _ => Some("is not the text that was ingested".to_owned()),
     })
 }
 
@@ -74,7 +82,7 @@ fn derived(index: &EmbeddedIndex, scope: &Scope, heads: &[DocumentHead], repair:
     let mut wrong = Vec::new();
     for (part, found) in [("terms", snapshot.found_by_terms()?), ("vectors", snapshot.found_by_vectors()?)] {
         if found != wanted {
-            wrong.push(format!("{}: {part} find other segments than there are", named(scope)));
+            wrong.push(format!("{}: {part} find other segments than there are", scope));
         }
     }
     if repair && !wrong.is_empty() {

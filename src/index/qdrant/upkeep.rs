@@ -8,7 +8,7 @@ use super::layout::key;
 use super::{QdrantIndex, SWEPT_AFTER, since_1970};
 use crate::document::Revision;
 use crate::error::Result;
-use crate::index::{CollectionStats, Disagreement, Index, Scope};
+use crate::index::{CollectionStats, Disagreement, DocumentHead, Index, Scope};
 
 /// Whether every head has the segments that it names, and every segment a head.
 pub(super) fn check(index: &QdrantIndex, scope: &Scope, repair: bool) -> Result<Vec<Disagreement>> {
@@ -22,19 +22,21 @@ pub(super) fn check(index: &QdrantIndex, scope: &Scope, repair: bool) -> Result<
         }
         Ok(())
     })?;
-    let named = format!("collection {} of {}", scope.collection, scope.tenant);
-    let mut wrong = Vec::new();
+    let (mut wrong, mut damaged) = (Vec::new(), Vec::new());
     index.cluster.each_head(&owner, &mut |head| {
         let has = stored.remove(&head.revision).unwrap_or(0);
         if has != head.segments {
-            let (id, wants) = (head.id, head.segments);
-            let what = format!("{named}: document {:?} has {has} of {wants} segments: ingest it again", id.as_str());
-            wrong.push(Disagreement { what, repaired: false });
+            let what = format!("has {has} of {} segments", head.segments);
+            wrong.push(Disagreement::of_document(scope, &head, &what));
+            damaged.push(head);
         }
     })?;
+    if repair && !damaged.is_empty() {
+        index.publish(scope, damaged.into_iter().map(DocumentHead::to_be_replaced).collect())?;
+    }
     if !stored.is_empty() {
         let repaired = repair && sweep(index, scope, SWEPT_AFTER)? > 0;
-        let what = format!("{named}: segments of {} revisions belong to no document", stored.len());
+        let what = format!("{scope}: segments of {} revisions belong to no document", stored.len());
         wrong.push(Disagreement { what, repaired });
     }
     Ok(wrong)
