@@ -82,7 +82,7 @@ fn derived(index: &EmbeddedIndex, scope: &Scope, heads: &[DocumentHead], repair:
     let mut wrong = Vec::new();
     for (part, found) in [("terms", snapshot.found_by_terms()?), ("vectors", snapshot.found_by_vectors()?)] {
         if found != wanted {
-            wrong.push(format!("{}: {part} find other segments than there are", scope));
+            wrong.push(format!("{scope}: {part} find other segments than there are"));
         }
     }
     if repair && !wrong.is_empty() {
