@@ -167,7 +167,7 @@ impl DocumentHead {
     }
 
     /// The same, so that an ingest of the same content replaces what is stored.
-    fn to_be_replaced(self) -> Self {
+    fn outdated(self) -> Self {
         Self { content_hash: String::new(), ..self }
     }
 

@@ -24,7 +24,7 @@ pub(super) fn check(index: &EmbeddedIndex, repair: bool) -> Result<Vec<Disagreem
             }
         }
         if repair && !damaged.is_empty() {
-            index.publish(&scope, damaged.into_iter().map(DocumentHead::to_be_replaced).collect())?;
+            index.publish(&scope, damaged.into_iter().map(DocumentHead::outdated).collect())?;
         }
         found.extend(derived(index, &scope, &heads, repair)?);
     }

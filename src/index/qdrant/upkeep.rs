@@ -32,7 +32,7 @@ pub(super) fn check(index: &QdrantIndex, scope: &Scope, repair: bool) -> Result<
         }
     })?;
     if repair && !damaged.is_empty() {
-        index.publish(scope, damaged.into_iter().map(DocumentHead::to_be_replaced).collect())?;
+        index.publish(scope, damaged.into_iter().map(DocumentHead::outdated).collect())?;
     }
     if !stored.is_empty() {
         let repaired = repair && sweep(index, scope, SWEPT_AFTER)? > 0;
