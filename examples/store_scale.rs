@@ -1,4 +1,4 @@
-//! What a large embedded store takes: to be filled, in memory, to be opened, to answer, and to change by a hundredth.
+//! What a large embedded store takes: to be filled, to be opened, in memory, and to answer.
 //!
 //!     cargo run --release --example store_scale -- ~/.cache/tamis/eval/vectors-*.redb SEGMENTS
 //!
@@ -15,10 +15,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tamis::compress::{CompressRequest, Compressor, Corpus, Mode, Ranker};
+use tamis::compress::{CompressRequest, Compressor, Corpus};
 use tamis::deadline::Deadline;
 use tamis::encode::{Encoder, EncoderSettings, OnnxEncoder, PackedVector};
-use tamis::fit::{Budget, Format, Order};
+use tamis::fit::Budget;
 use tamis::index::embedded::EmbeddedIndex;
 use tamis::index::{Filter, Index};
 use tamis::models::{Cache, Silent};
@@ -51,22 +51,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let compressor = Compressor::new(encoder, index);
     let (mut all, mut stages) = (Vec::new(), BTreeMap::<&str, f64>::new());
     for n in 0..QUESTIONS {
-        let request = CompressRequest {
-            query: (0..8).map(|w| word(n * 131 + w * 7 + 5)).collect::<Vec<_>>().join(" "),
-            corpus: Corpus::Collection { scope: scope.clone(), filter: Filter::All },
-            budget: Budget::new(512, tokenize::named("o200k_base")?)?,
-            format: Format::Markdown,
-            order: Order::default(),
-            must_keep: Vec::new(),
-            min_relevance: 0.0,
-            explain: None,
-            mode: Mode::Fast,
-            ranker: Ranker::Fused,
-            read_with: None,
-            read_passages: None,
-            diversity: 0.0,
-            words: None,
-        };
+        let query = (0..8).map(|w| word(n * 131 + w * 7 + 5)).collect::<Vec<_>>().join(" ");
+        let corpus = Corpus::Collection { scope: scope.clone(), filter: Filter::All };
+        let request = CompressRequest::new(query, corpus, Budget::new(512, tokenize::named("o200k_base")?)?);
         let one = Instant::now();
         let answer = compressor.compress(&request, &Deadline::none())?;
         all.push(one.elapsed().as_secs_f64() * 1e3);

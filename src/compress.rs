@@ -107,6 +107,29 @@ pub struct CompressRequest {
     pub words: Option<WordSettings>,
 }
 
+impl CompressRequest {
+    /// A request for the best context without reading, as Markdown; for all else, fields are public.
+    #[must_use]
+    pub fn new(query: impl Into<String>, corpus: Corpus, budget: Budget) -> Self {
+        Self {
+            query: query.into(),
+            corpus,
+            budget,
+            format: Format::Markdown,
+            order: Order::default(),
+            must_keep: Vec::new(),
+            min_relevance: 0.0,
+            explain: None,
+            mode: Mode::Fast,
+            ranker: Ranker::Fused,
+            read_with: None,
+            read_passages: None,
+            diversity: 0.0,
+            words: None,
+        }
+    }
+}
+
 /// What orders the blocks that are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ranker {

@@ -5,9 +5,14 @@ pub(crate) type Beginning = [u8; 16];
 
 /// The hash of several texts, wherever one ends and the next begins.
 pub(crate) fn of_texts<const N: usize>(texts: [&str; N]) -> Beginning {
+    of_parts(&texts.map(str::as_bytes))
+}
+
+/// The same of any bytes.
+pub(crate) fn of_parts(parts: &[&[u8]]) -> Beginning {
     let mut hasher = blake3::Hasher::new();
-    for text in texts {
-        hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
     }
     beginning(hasher.finalize())
 }

@@ -151,11 +151,7 @@ impl Ingestor {
         if heads.is_empty() {
             return Ok(());
         }
-        let revisions: Vec<Revision> = heads.iter().map(|h| h.revision).collect();
-        self.index.publish(scope, heads).inspect_err(|_| {
-            // They would be removed at the next start; the first error counts.
-            let _ = self.index.abandon(scope, &revisions);
-        })
+        publish(self.index.as_ref(), scope, heads)
     }
 
     /// Gives up staged documents that will not be published.
@@ -167,6 +163,15 @@ impl Ingestor {
         let revisions: Vec<Revision> = staged.iter().filter(is_new).map(|s| s.head.revision).collect();
         if revisions.is_empty() { Ok(()) } else { self.index.abandon(scope, &revisions) }
     }
+}
+
+/// Publishes heads, or gives their revisions up.
+pub(crate) fn publish(index: &dyn Index, scope: &Scope, heads: Vec<DocumentHead>) -> Result<()> {
+    let revisions: Vec<Revision> = heads.iter().map(|h| h.revision).collect();
+    index.publish(scope, heads).inspect_err(|_| {
+        // They would be removed at the next start; the first error counts.
+        let _ = index.abandon(scope, &revisions);
+    })
 }
 
 /// Splits and encodes a document without storing it, for requests that bring their own documents.
@@ -238,15 +243,11 @@ pub(crate) fn encode_again(
     deadline: &Deadline,
 ) -> Result<()> {
     let text: String = segments.iter().map(|s| s.text.as_str()).collect();
+    let labels = only_labels(segments.iter().map(|s| &s.segment));
     let vectors = SegmentEncoder {
-        encoder,
         block_vectors: settings.block_vectors,
-        boundaries: settings.boundaries,
         priority: Priority::Ingest,
-        deadline,
-        title,
-        text: &text,
-        only_labels: only_labels(segments.iter().map(|s| &s.segment)),
+        ..of_request(encoder, title, &text, labels, deadline)
     };
     segments.chunks_mut(SEGMENTS_PER_BATCH).try_for_each(|batch| vectors.add_all(batch))
 }

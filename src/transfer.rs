@@ -351,12 +351,14 @@ impl Import {
 
     /// What came of a document is all of it.
     fn end_document(&mut self, deadline: &Deadline) -> Result<()> {
-        let (Some(mut taken), Some(begun)) = (self.document.take(), &self.begun) else { return Ok(()) };
+        // It stays where it is until all went well, so that it can be given up.
+        let (Some(taken), Some(begun)) = (&mut self.document, &self.begun) else { return Ok(()) };
         if taken.segments != taken.head.segments {
             let (id, has, wants) = (taken.head.id.as_str(), taken.segments, taken.head.segments);
             return Err(Error::invalid("frame", format!("document {id:?} has {has} of {wants} segments")));
         }
         if taken.skipped {
+            self.document = None;
             return Ok(());
         }
         if taken.end != taken.head.bytes && taken.segments > 0 {
@@ -368,14 +370,15 @@ impl Import {
         for (first, segments) in (0..).step_by(SEGMENTS).zip(waiting.chunks(SEGMENTS)) {
             self.index.append(&self.scope, &taken.head, first, segments)?;
         }
-        self.whole.push(taken.head);
+        self.whole.extend(self.document.take().map(|taken| taken.head));
         if self.whole.len() >= PUBLISHED { self.publish() } else { Ok(()) }
     }
 
     fn publish(&mut self) -> Result<()> {
         if !self.whole.is_empty() {
-            self.imported.written += self.whole.len() as u64;
-            self.index.publish(&self.scope, std::mem::take(&mut self.whole))?;
+            let written = self.whole.len() as u64;
+            ingest::publish(self.index.as_ref(), &self.scope, std::mem::take(&mut self.whole))?;
+            self.imported.written += written;
         }
         Ok(())
     }

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 pub use onnx::OnnxEncoder;
 pub(crate) use onnx::{ModelFiles, Network};
 pub use settings::{EncoderSettings, ModelChoice, Pooling};
-pub(crate) use vector::dot;
 pub use vector::{PackedVector, Vector};
+pub(crate) use vector::{dot, unpacked};
 
 use crate::deadline::Deadline;
 use crate::error::Result;

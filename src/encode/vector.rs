@@ -60,6 +60,11 @@ impl PackedVector {
         dot(&self.values, &other.values) * self.scale * other.scale
     }
 
+    /// The vector in floats.
+    pub(crate) fn unpacked(&self) -> Vec<f32> {
+        unpacked(&self.values, self.scale)
+    }
+
     /// The scale in little-endian, then the components.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(4 + self.values.len());
@@ -74,6 +79,11 @@ impl PackedVector {
         let values = values.iter().map(|b| i8::from_le_bytes([*b])).collect();
         Some(Self { scale: f32::from_le_bytes(*scale), values })
     }
+}
+
+/// Packed components in floats.
+pub(crate) fn unpacked(values: &[i8], scale: f32) -> Vec<f32> {
+    values.iter().map(|v| f32::from(*v) * scale).collect()
 }
 
 /// Inner product of two rows of bytes, exact in integers.

@@ -88,13 +88,11 @@ impl InlineIndex {
     }
 
     fn ranked(&self, filter: &Filter, limit: usize, score: impl Fn(usize) -> f32) -> Vec<Hit> {
-        let mut hits: Vec<Hit> = (0..self.segments.len())
+        let hits: Vec<Hit> = (0..self.segments.len())
             .filter(|n| self.visible(self.segments[*n].0, filter))
             .map(|n| Hit { segment: self.segments[n].0, score: score(n) })
             .collect();
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.segment.cmp(&b.segment)));
-        hits.truncate(limit);
-        hits
+        Hit::best(hits, limit)
     }
 }
 

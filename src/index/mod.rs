@@ -7,6 +7,7 @@
 pub mod bm25;
 pub mod embedded;
 pub mod filter;
+mod found;
 pub mod inline;
 pub mod qdrant;
 mod sample;
@@ -19,6 +20,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use filter::Filter;
+pub(crate) use found::TIES;
+pub use found::{Alike, EachRow, Hit, Nearest, Row};
 pub(crate) use sample::{Draw, SAMPLE_SEGMENTS};
 pub(crate) use statistics::SpreadOf;
 pub use statistics::{Spread, TermStatistics, USUAL_TERMS, rounded};
@@ -242,64 +245,6 @@ impl StoredSegment {
     }
 }
 
-/// A segment found by a search.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Hit {
-    /// Which.
-    pub segment: SegmentId,
-    /// Cosine for dense hits, BM25 for lexical ones.
-    pub score: f32,
-}
-
-/// The nearest segments, and what cosines are like in the collection.
-#[derive(Clone, Debug, Default)]
-pub struct Nearest {
-    /// Best first; ties in the order of the segments.
-    pub hits: Vec<Hit>,
-    /// Over the collection, whatever the filter: of all its segments, or of several thousand drawn from them.
-    pub spread: Spread,
-}
-
-/// A segment's vector, where it is kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    /// Which segment's.
-    pub segment: SegmentId,
-    /// The components.
-    pub values: &'a [i8],
-    /// What one step of a component is worth; 0 for a vector without a direction.
-    pub scale: f32,
-}
-
-impl<'a> Row<'a> {
-    /// The row of a segment's vector.
-    #[must_use]
-    pub fn of(segment: SegmentId, vector: &'a PackedVector) -> Self {
-        Self { segment, values: &vector.values, scale: vector.scale }
-    }
-
-    /// The vector in floats.
-    #[must_use]
-    pub fn unpacked(&self) -> Vec<f32> {
-        self.values.iter().map(|v| f32::from(*v) * self.scale).collect()
-    }
-
-    /// The vector by itself.
-    #[must_use]
-    pub fn packed(&self) -> PackedVector {
-        PackedVector { scale: self.scale, values: self.values.to_vec() }
-    }
-}
-
-/// Segments that are alike, as the index keeps them together.
-#[derive(Clone, Debug)]
-pub struct Alike {
-    /// Their mean direction.
-    pub centroid: PackedVector,
-    /// How many there are.
-    pub segments: usize,
-}
-
 /// What a collection takes, counted.
 #[derive(Clone, Debug)]
 pub struct CollectionStats {
@@ -329,9 +274,6 @@ impl Disagreement {
     }
 }
 
-/// What takes rows one after the other; an error ends it.
-pub type EachRow<'a> = dyn FnMut(Row<'_>) -> Result<()> + 'a;
-
 /// Which documents to delete.
 #[derive(Clone, Debug)]
 pub enum Selector {
@@ -341,6 +283,17 @@ pub enum Selector {
     Prefix(String),
     /// Documents that the filter matches.
     Matching(Filter),
+}
+
+impl Selector {
+    /// Whether a document is selected.
+    pub(crate) fn selects(&self, head: &DocumentHead) -> bool {
+        match self {
+            Self::Ids(ids) => ids.contains(&head.id),
+            Self::Prefix(prefix) => head.id.as_str().starts_with(prefix),
+            Self::Matching(filter) => filter.matches(head),
+        }
+    }
 }
 
 /// Writes documents and hands out views. Implementations are shared between threads.

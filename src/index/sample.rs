@@ -15,7 +15,6 @@ pub(crate) struct Draw(pub(crate) u64);
 impl Draw {
     pub(crate) fn of(components: &[u8]) -> Self {
         let hash = blake3::hash(components);
-        let (first, _) = hash.as_bytes().split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
-        Self(u64::from_le_bytes(*first) >> 2)
+        Self(u64::from_le_bytes(std::array::from_fn(|n| hash.as_bytes()[n])) >> 2)
     }
 }

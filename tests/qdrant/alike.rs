@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tamis::compress::{CompressRequest, Compressor, Corpus, Mode, Ranker};
+use tamis::compress::{CompressRequest, Compressor, Corpus};
 use tamis::deadline::Deadline;
 use tamis::document::{Content, Document, Metadata, MetadataValue};
 use tamis::encode::{Encoder, EncoderSettings, OnnxEncoder};
 use tamis::error::Error;
-use tamis::fit::{Budget, Format, Order};
+use tamis::fit::Budget;
 use tamis::index::embedded::EmbeddedIndex;
 use tamis::index::{BlockVectors, Filter, Hit, Index, Selector, View};
 use tamis::ingest::{Ingestor, settings_for};
@@ -224,22 +224,9 @@ fn three_hundred_contexts_are_the_same_byte_for_byte() {
                 1 => Filter::Not(Box::new(Filter::In("$id".into(), vec![text("README.md")]))),
                 _ => Filter::All,
             };
-            let request = CompressRequest {
-                query: question.clone(),
-                corpus: Corpus::Collection { scope: scope(), filter },
-                budget: Budget::new([128, 256, 512][n % 3], tokenize::named("o200k_base").unwrap()).unwrap(),
-                format: Format::Markdown,
-                order: Order::default(),
-                must_keep: Vec::new(),
-                min_relevance: 0.0,
-                explain: None,
-                mode: Mode::Fast,
-                ranker: Ranker::Fused,
-                read_with: None,
-                read_passages: None,
-                diversity: 0.0,
-                words: None,
-            };
+            let budget = Budget::new([128, 256, 512][n % 3], tokenize::named("o200k_base").unwrap()).unwrap();
+            let corpus = Corpus::Collection { scope: scope(), filter };
+            let request = CompressRequest::new(question, corpus, budget);
             let answer = compressor.compress(&request, &Deadline::none()).unwrap();
             format!("{}\n{}", answer.context.text, answer.confidence)
         };

@@ -237,9 +237,8 @@ pub(crate) struct Shard {
 impl Shard {
     /// Whether a document is in it.
     pub(crate) fn takes(self, id: &str) -> bool {
-        let (first, _) =
-            blake3::hash(id.as_bytes()).as_bytes().split_first_chunk().map_or(([0; 8], ()), |(f, _)| (*f, ()));
-        u64::from_le_bytes(first) % self.of == self.number
+        let hash = blake3::hash(id.as_bytes());
+        u64::from_le_bytes(std::array::from_fn(|n| hash.as_bytes()[n])) % self.of == self.number
     }
 }
 

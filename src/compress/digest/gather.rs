@@ -204,7 +204,7 @@ fn centroids(
 fn standing_for_all(alike: &[Alike], count: usize) -> Result<Array2<f32>> {
     let (mut flat, mut rows) = (Vec::new(), 0);
     for alike in alike {
-        let centroid = Row::of(NO_SEGMENT, &alike.centroid).unpacked();
+        let centroid = alike.centroid.unpacked();
         for _ in 0..(alike.segments * SAMPLE_ROWS).div_ceil(count) {
             flat.extend_from_slice(&centroid);
             rows += 1;

@@ -43,16 +43,8 @@ fn failed(e: &dyn std::fmt::Display) -> Error {
     Error::Encoder(format!("the memory of vectors: {e}"))
 }
 
-fn packed(vector: &PackedVector) -> Vec<u8> {
-    let mut bytes = vector.scale.to_le_bytes().to_vec();
-    bytes.extend(vector.values.iter().map(|v| v.to_le_bytes()[0]));
-    bytes
-}
-
 fn unpacked(bytes: &[u8]) -> Option<Vector> {
-    let (scale, values) = bytes.split_first_chunk::<4>()?;
-    let scale = f32::from_le_bytes(*scale);
-    Some(Vector::normalised(values.iter().map(|v| f32::from(i8::from_le_bytes([*v])) * scale).collect()))
+    PackedVector::from_bytes(bytes).map(|packed| Vector::normalised(packed.unpacked()))
 }
 
 impl Encoder for RememberingEncoder {
@@ -85,7 +77,7 @@ impl Encoder for RememberingEncoder {
             // Of equal importance, whoever asks: nobody waits for one document more than for another.
             let encoded = self.inner.encode_passages(&some, Priority::Ingest, deadline)?;
             for (n, vector) in batch.iter().zip(&encoded) {
-                let bytes = packed(&vector.pack());
+                let bytes = vector.pack().to_bytes();
                 // What is remembered and what is new are alike to the last bit.
                 vectors[*n] = unpacked(&bytes);
                 self.memory.remember(keys[*n], bytes).map_err(|e| failed(&e))?;

@@ -14,14 +14,12 @@ use tantivy::{DocSet, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, T
 use crate::document::Revision;
 use crate::error::{Error, Result};
 use crate::index::terms::Indexed;
-use crate::index::{Hit, SegmentId, StoredSegment, TermStatistics, USUAL_TERMS, rounded};
+use crate::index::{Hit, SegmentId, StoredSegment, TIES, TermStatistics, USUAL_TERMS, rounded};
 
 /// Memory for documents that are not committed yet; tantivy's smallest is 15 MB a thread.
 const WRITER_BYTES: usize = 20_000_000;
 /// A tantivy segment with a larger share of deleted documents is rewritten.
 const MAX_DELETED_SHARE: f32 = 0.2;
-/// So many hits more are asked for, so that which of equal ones come last does not depend on merges.
-const TIES: usize = 16;
 /// Name under which the analysis is registered. One that finds other terms needs another name: the index is then
 /// made anew.
 const ANALYZER: &str = "tamis-2";
@@ -122,9 +120,8 @@ impl Lexical {
         self.reader.reload().map_err(failed)
     }
 
-    /// Merges what tantivy's own policy would merge, but here and now: term statistics count deleted
-    /// segments until they are merged away, so a merge in the background would change scores, and with
-    /// them contexts, while nobody writes.
+    /// Merges what tantivy's own policy would merge, but here and now: a commit that has returned leaves nothing to come,
+    /// neither for a crash to cut short nor for a reader to wait for.
     fn merge(&mut self) -> Result<()> {
         let directory = self.directory.clone();
         let failed = |e: tantivy::TantivyError| Error::store(&directory, e);
@@ -179,7 +176,9 @@ impl LexicalSearcher {
             })
             .collect();
         let query = BooleanQuery::new(clauses);
-        let living = Living { of: self, statistics: self.statistics(terms)?, terms };
+        let TermStatistics { segments, holding } = self.statistics(terms)?;
+        let by_term = terms.iter().map(|t| Term::from_field_text(self.fields.body, t)).zip(holding);
+        let living = Living { segments, holding: by_term.collect() };
         let top = TopDocs::with_limit(limit + TIES).order_by_score();
         let found = match allowed {
             None => self.searcher.search_with_statistics_provider(&query, &top, &living),
@@ -201,9 +200,7 @@ impl LexicalSearcher {
             hits.push(Hit { segment: SegmentId { revision, ordinal }, score: rounded(score) });
         }
         // tantivy breaks ties by its own document numbers, which depend on merges; ours do not.
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.segment.cmp(&b.segment)));
-        hits.truncate(limit);
-        Ok(hits)
+        Ok(Hit::best(hits, limit))
     }
 
     /// How often terms occur in living segments, whatever is not merged away yet.
@@ -259,26 +256,22 @@ impl LexicalSearcher {
 }
 
 /// The statistics that scores are computed from: those of living segments, and one length for all collections.
-struct Living<'a> {
-    of: &'a LexicalSearcher,
-    statistics: TermStatistics,
-    terms: &'a [String],
+struct Living {
+    segments: u64,
+    holding: HashMap<Term, u64>,
 }
 
-impl Bm25StatisticsProvider for Living<'_> {
+impl Bm25StatisticsProvider for Living {
     fn total_num_tokens(&self, _: Field) -> tantivy::Result<u64> {
-        Ok(self.statistics.segments * u64::from(USUAL_TERMS))
+        Ok(self.segments * u64::from(USUAL_TERMS))
     }
 
     fn total_num_docs(&self) -> tantivy::Result<u64> {
-        Ok(self.statistics.segments)
+        Ok(self.segments)
     }
 
     fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
-        let is = |t: &&String| Term::from_field_text(self.of.fields.body, t) == *term;
-        match self.terms.iter().zip(&self.statistics.holding).find(|(t, _)| is(t)) {
-            Some((_, holding)) => Ok(*holding),
-            None => self.of.searcher.doc_freq(term),
-        }
+        // Asked for the query's terms, which are all there.
+        Ok(self.holding.get(term).copied().unwrap_or(0))
     }
 }

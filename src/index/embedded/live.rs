@@ -283,17 +283,12 @@ impl Best {
     }
 
     fn takes(&self, hit: &Hit) -> bool {
-        self.hits.len() < self.limit || self.hits.last().is_some_and(|last| before(hit, last))
+        self.hits.len() < self.limit || self.hits.last().is_some_and(|last| hit.order(last).is_lt())
     }
 
     fn insert(&mut self, hit: Hit) {
-        let at = self.hits.partition_point(|h| before(h, &hit));
+        let at = self.hits.partition_point(|h| h.order(&hit).is_lt());
         self.hits.insert(at, hit);
         self.hits.truncate(self.limit);
     }
-}
-
-/// The order of hits: by score, then by segment, so that equal scores have one order.
-fn before(a: &Hit, b: &Hit) -> bool {
-    b.score.total_cmp(&a.score).then(a.segment.cmp(&b.segment)).is_lt()
 }

@@ -298,10 +298,7 @@ impl Index for EmbeddedIndex {
                     let ids: std::collections::HashSet<&str> = ids.iter().map(|id| id.as_str()).collect();
                     live.documents().filter(|h| ids.contains(h.id.as_str())).cloned().collect()
                 }
-                Selector::Prefix(prefix) => {
-                    live.documents().filter(|h| h.id.as_str().starts_with(prefix)).cloned().collect()
-                }
-                Selector::Matching(filter) => live.documents().filter(|h| filter.matches(h)).cloned().collect(),
+                selector => live.documents().filter(|h| selector.selects(h)).cloned().collect(),
             };
             if heads.is_empty() { Ok(None) } else { self.truth.delete(scope, record, &heads).map(Some) }
         })?;

@@ -4,17 +4,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use qdrant_client::QdrantError;
+use qdrant_client::qdrant::with_payload_selector::SelectorOptions;
 use qdrant_client::qdrant::{
-    Condition, CountPoints, CountPointsBuilder, DeletePointsBuilder, Filter as Conditions, GetPointsBuilder, PointId,
-    PointStruct, RetrievedPoint, ScrollPointsBuilder, SetPayloadPointsBuilder, UpdateMode, UpsertPointsBuilder,
-    WriteOrdering, WriteOrderingType,
+    Condition, CountPoints, CountPointsBuilder, DeletePointsBuilder, Filter as Conditions, GetPointsBuilder,
+    PayloadIncludeSelector, PointId, PointStruct, RetrievedPoint, ScrollPointsBuilder, SetPayloadPointsBuilder,
+    UpdateMode, UpsertPointsBuilder, WriteOrdering, WriteOrderingType,
 };
 use serde::{Deserialize, Serialize};
 
 use super::QdrantAddress;
 use super::layout::{self, Names, Payload, Reading, key};
 use super::remote::{self, Remote};
-use super::scoped::Owner;
+use super::scoped::{self, Owner};
 use crate::document::{CollectionName, Revision};
 use crate::error::Result;
 use crate::index::{CollectionSettings, DocumentHead, Scope};
@@ -62,7 +63,7 @@ impl Cluster {
 
     /// A collection's record, who owns its points, and its epoch.
     pub(super) fn record(&self, scope: &Scope) -> Result<Option<(Record, Owner, u64)>> {
-        let found = self.points(&self.names.collections, vec![record_id(scope)], true)?;
+        let found = self.points(&self.names.collections, vec![scoped::record_id(scope)], true)?;
         let Some(point) = found.first() else { return Ok(None) };
         let reading = self.reading(&point.payload);
         let record: Record = reading.unpacked(key::STORED)?;
@@ -127,8 +128,7 @@ impl Cluster {
 
     /// Every head of a collection.
     pub(super) fn each_head(&self, owner: &Owner, each: &mut dyn FnMut(DocumentHead)) -> Result<()> {
-        let filter = owner.filter(Vec::new(), Vec::new());
-        self.each_page(&self.names.heads, &filter, &[key::STORED], &mut |page| {
+        self.each_page(&self.names.heads, &owner.all(), &[key::STORED], &mut |page| {
             page.iter().try_for_each(|point| {
                 each(layout::head_of(&self.remote, point)?);
                 Ok(())
@@ -185,7 +185,7 @@ impl Cluster {
 
     pub(super) fn remove_revisions(&self, owner: &Owner, dimension: usize, revisions: &[Revision]) -> Result<()> {
         for revisions in revisions.chunks(PAGE as usize) {
-            self.remove(&self.names.segments(dimension), owner.filter(vec![of_revisions(revisions)], Vec::new()))?;
+            self.remove(&self.names.segments(dimension), owner.revisions(revisions))?;
         }
         Ok(())
     }
@@ -200,8 +200,17 @@ impl Cluster {
     /// Says that a collection has changed: what processes keep of it is of no use any more.
     pub(super) fn changed(&self, scope: &Scope) -> Result<()> {
         let payload = Payload::from([(key::EPOCH.to_owned(), layout::integer(remote::unique()?))]);
-        let this = Conditions::must([Condition::has_id([record_id(scope)])]);
-        self.set(&self.names.collections, this, payload)
+        self.set(&self.names.collections, scoped::record(scope), payload)
+    }
+
+    /// Whether a head names the revision.
+    pub(super) fn is_published(&self, owner: &Owner, segments: &str, revision: Revision) -> Result<bool> {
+        let request = ScrollPointsBuilder::new(segments).filter(owner.revisions(&[revision])).limit(1);
+        let request = request.with_payload(included(&[key::DOCUMENT])).build();
+        let page = self.remote.ask(request, |client, request| async move { client.scroll(request).await })?;
+        let Some(point) = page.result.first() else { return Ok(false) };
+        let document = self.reading(&point.payload).text(key::DOCUMENT)?.to_owned();
+        Ok(self.heads(vec![document])?.values().any(|head| head.revision == revision))
     }
 
     /// Deletes documents: the heads first, and from then on nobody sees them.
@@ -214,7 +223,7 @@ impl Cluster {
     ) -> Result<()> {
         for heads in heads.chunks(PAGE as usize) {
             let ids: Vec<String> = heads.iter().map(|head| owner.head_id(&head.id)).collect();
-            self.remove(&self.names.heads, owner.filter(vec![Condition::has_id(ids)], Vec::new()))?;
+            self.remove(&self.names.heads, owner.filter([Condition::has_id(ids)]))?;
         }
         let revisions: Vec<Revision> = heads.iter().map(|head| head.revision).collect();
         self.remove_revisions(owner, dimension, &revisions)?;
@@ -228,21 +237,8 @@ fn in_order() -> WriteOrdering {
     WriteOrdering { r#type: WriteOrderingType::Medium.into() }
 }
 
-/// Segments of one of these revisions.
-pub(super) fn of_revisions(revisions: &[Revision]) -> Condition {
-    let numbers: Vec<i64> = revisions.iter().map(|revision| revision.0 as i64).collect();
-    Condition::matches(key::REVISION, numbers)
-}
-
-pub(super) fn record_id(scope: &Scope) -> String {
-    layout::point_id(&[scope.tenant.as_str().as_bytes(), scope.collection.as_str().as_bytes()])
-}
-
-pub(super) fn included(keys: &[&str]) -> qdrant_client::qdrant::with_payload_selector::SelectorOptions {
-    let fields = keys.iter().map(|key| (*key).to_owned()).collect();
-    qdrant_client::qdrant::with_payload_selector::SelectorOptions::Include(
-        qdrant_client::qdrant::PayloadIncludeSelector { fields },
-    )
+pub(super) fn included(keys: &[&str]) -> SelectorOptions {
+    SelectorOptions::Include(PayloadIncludeSelector { fields: keys.iter().map(|key| (*key).to_owned()).collect() })
 }
 
 /// The text of a point's id; ours are all of this kind.

@@ -27,9 +27,10 @@ use tantivy::fieldnorm::FieldNormReader;
 use super::facets;
 use super::remote::Remote;
 use super::scoped::Owner;
-use crate::document::{DocumentId, Revision};
+use crate::document::Revision;
 use crate::encode::PackedVector;
 use crate::error::{Error, Result};
+use crate::hash;
 use crate::index::{DocumentHead, Draw, SegmentId, StoredSegment, bm25, terms};
 
 /// Vectors of a segment, by name.
@@ -194,7 +195,7 @@ pub(super) fn segment_point(
     payload.insert(key::VECTOR.into(), BASE64_STANDARD.encode(&bytes).into());
     let whole = postcard::to_stdvec(stored).map_err(|e| Error::store("qdrant", e))?;
     payload.insert(key::STORED.into(), BASE64_STANDARD.encode(whole).into());
-    let dense: Vec<f32> = stored.vector.values.iter().map(|v| f32::from(*v) * stored.vector.scale).collect();
+    let dense = stored.vector.unpacked();
     let (places, weights) = weights(&counts);
     let vectors =
         NamedVectors::default().add_vector(DENSE, dense).add_vector(TERMS, Vector::new_sparse(places, weights));
@@ -228,23 +229,12 @@ pub(super) fn place(term: &str) -> u32 {
 
 /// A term in payloads.
 pub(super) fn term_key(term: &str) -> i64 {
-    (hash(&[term.as_bytes()]) >> 65) as i64
-}
-
-/// A hash of parts, none of which can pass for a piece of another.
-fn hash(parts: &[&[u8]]) -> u128 {
-    let mut hasher = blake3::Hasher::new();
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
-    }
-    let mut bytes = [0; 16];
-    hasher.finalize_xof().fill(&mut bytes);
-    u128::from_be_bytes(bytes)
+    (u128::from_be_bytes(hash::of_texts([term])) >> 65) as i64
 }
 
 /// A point's id from what it is.
 pub(super) fn point_id(parts: &[&[u8]]) -> String {
-    let hex = format!("{:032x}", hash(parts));
+    let hex = format!("{:032x}", u128::from_be_bytes(hash::of_parts(parts)));
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
@@ -315,9 +305,4 @@ impl Reading<'_> {
 /// The head in a document's point.
 pub(super) fn head_of(remote: &Remote, point: &RetrievedPoint) -> Result<DocumentHead> {
     Reading { remote, payload: &point.payload }.unpacked(key::STORED)
-}
-
-/// The point of a document's head, by what names it.
-pub(super) fn head_id(tenant: &str, generation: &str, id: &DocumentId) -> String {
-    point_id(&[tenant.as_bytes(), generation.as_bytes(), id.as_str().as_bytes()])
 }

@@ -28,9 +28,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use qdrant_client::qdrant::{Condition, Filter as Conditions, PointStruct};
 
 pub use address::QdrantAddress;
-use cluster::{Cluster, Record, of_revisions, record_id};
+use cluster::{Cluster, Record};
 use layout::{Payload, key};
-use scoped::Owner;
+use scoped::{Owner, record_id};
 use view::{QdrantView, Samples};
 
 use super::{
@@ -42,6 +42,7 @@ use crate::error::{Error, Result};
 
 /// What has no head for so long is not about to get one.
 pub const SWEPT_AFTER: Duration = Duration::from_secs(3600);
+
 /// An index in a cluster; share it between threads.
 pub struct QdrantIndex {
     cluster: Arc<Cluster>,
@@ -60,11 +61,6 @@ impl QdrantIndex {
 
     fn record(&self, scope: &Scope) -> Result<(Record, Owner, u64)> {
         self.cluster.record(scope)?.ok_or_else(|| no_collection(scope))
-    }
-
-    fn view_of(&self, scope: &Scope) -> Result<QdrantView> {
-        let (record, owner, epoch) = self.record(scope)?;
-        Ok(QdrantView::new(self.cluster.clone(), self.samples.clone(), owner, record.settings, epoch))
     }
 }
 
@@ -91,10 +87,10 @@ impl Index for QdrantIndex {
         let (record, owner, _) = self.record(scope)?;
         let cluster = &self.cluster;
         // From here on nobody sees anything of it.
-        cluster.remove(&cluster.names.collections, Conditions::must([Condition::has_id([record_id(scope)])]))?;
-        cluster.remove(&cluster.names.heads, owner.filter(Vec::new(), Vec::new()))?;
+        cluster.remove(&cluster.names.collections, scoped::record(scope))?;
+        cluster.remove(&cluster.names.heads, owner.all())?;
         let segments = cluster.names.segments(record.settings.dimension);
-        cluster.remove(&segments, owner.filter(Vec::new(), Vec::new()))
+        cluster.remove(&segments, owner.all())
     }
 
     fn collections(&self, tenant: &TenantId) -> Result<Vec<CollectionInfo>> {
@@ -136,11 +132,11 @@ impl Index for QdrantIndex {
 
     fn abandon(&self, scope: &Scope, revisions: &[Revision]) -> Result<()> {
         let (record, owner, _) = self.record(scope)?;
+        let segments = self.cluster.names.segments(record.settings.dimension);
         // What was published meanwhile is not ours to remove.
-        let view = self.view_of(scope)?;
         let mut left = Vec::with_capacity(revisions.len());
         for revision in revisions {
-            if !view.is_published(*revision)? {
+            if !self.cluster.is_published(&owner, &segments, *revision)? {
                 left.push(*revision);
             }
         }
@@ -152,7 +148,7 @@ impl Index for QdrantIndex {
         let (cluster, dimension) = (&self.cluster, record.settings.dimension);
         let segments = cluster.names.segments(dimension);
         let mut old = cluster.heads(heads.iter().map(|head| owner.head_id(&head.id)).collect())?;
-        let of_head = |head: &DocumentHead| owner.filter(vec![of_revisions(&[head.revision])], Vec::new());
+        let of_head = |head: &DocumentHead| owner.revisions(&[head.revision]);
         let stored = cluster.counts(&segments, heads.iter().map(of_head).collect())?;
         let mut last: HashMap<DocumentId, DocumentHead> = HashMap::new();
         let mut replaced = Vec::new();
@@ -181,8 +177,8 @@ impl Index for QdrantIndex {
         cluster.upsert(&cluster.names.heads, &points)?;
         // A collection deleted meanwhile keeps nothing, and says so.
         if cluster.record(scope)?.is_none_or(|(found, ..)| found.generation != record.generation) {
-            cluster.remove(&cluster.names.heads, owner.filter(Vec::new(), Vec::new()))?;
-            cluster.remove(&segments, owner.filter(Vec::new(), Vec::new()))?;
+            cluster.remove(&cluster.names.heads, owner.all())?;
+            cluster.remove(&segments, owner.all())?;
             return Err(no_collection(scope));
         }
         cluster.changed(scope)?;
@@ -200,15 +196,10 @@ impl Index for QdrantIndex {
                 let ids = ids.iter().map(|id| owner.head_id(id)).collect();
                 self.cluster.heads(ids)?.into_values().collect()
             }
-            Selector::Prefix(_) | Selector::Matching(_) => {
+            selector => {
                 let mut heads = Vec::new();
                 self.cluster.each_head(&owner, &mut |head| {
-                    let is = match selector {
-                        Selector::Prefix(prefix) => head.id.as_str().starts_with(prefix),
-                        Selector::Matching(filter) => filter.matches(&head),
-                        Selector::Ids(_) => false,
-                    };
-                    if is {
+                    if selector.selects(&head) {
                         heads.push(Arc::new(head));
                     }
                 })?;
@@ -222,7 +213,9 @@ impl Index for QdrantIndex {
     }
 
     fn view(&self, scope: &Scope) -> Result<Arc<dyn View>> {
-        Ok(Arc::new(self.view_of(scope)?))
+        let (record, owner, epoch) = self.record(scope)?;
+        let (cluster, samples) = (self.cluster.clone(), self.samples.clone());
+        Ok(Arc::new(QdrantView::new(cluster, samples, owner, record.settings, epoch)))
     }
 
     fn ready(&self) -> Result<()> {

@@ -15,8 +15,7 @@ pub(super) fn check(index: &QdrantIndex, scope: &Scope, repair: bool) -> Result<
     let (record, owner, _) = index.record(scope)?;
     let segments = index.cluster.names.segments(record.settings.dimension);
     let mut stored: HashMap<Revision, u32> = HashMap::new();
-    let all = owner.filter(Vec::new(), Vec::new());
-    index.cluster.each_page(&segments, &all, &[key::REVISION, key::ORDINAL], &mut |page| {
+    index.cluster.each_page(&segments, &owner.all(), &[key::REVISION, key::ORDINAL], &mut |page| {
         for point in &page {
             *stored.entry(index.cluster.reading(&point.payload).segment_id()?.revision).or_default() += 1;
         }
@@ -47,7 +46,7 @@ pub(super) fn stats(index: &QdrantIndex, scope: &Scope) -> Result<CollectionStat
     let (record, owner, _) = index.record(scope)?;
     let (mut terms, mut stored) = (HashSet::new(), 0);
     let segments = index.cluster.names.segments(record.settings.dimension);
-    index.cluster.each_page(&segments, &owner.filter(Vec::new(), Vec::new()), &[key::TERMS], &mut |page| {
+    index.cluster.each_page(&segments, &owner.all(), &[key::TERMS], &mut |page| {
         stored += page.len() as u64;
         for point in &page {
             terms.extend(index.cluster.reading(&point.payload).integers(key::TERMS)?);
@@ -65,7 +64,7 @@ pub(super) fn sweep(index: &QdrantIndex, scope: &Scope, older_than: Duration) ->
     let until = since_1970().saturating_sub(older_than).as_secs();
     let mut stale: HashMap<Revision, u64> = HashMap::new();
     let keys = [key::REVISION, key::ORDINAL, key::DOCUMENT, key::WRITTEN];
-    index.cluster.each_page(&segments, &owner.filter(Vec::new(), Vec::new()), &keys, &mut |page| {
+    index.cluster.each_page(&segments, &owner.all(), &keys, &mut |page| {
         let mut found = Vec::with_capacity(page.len());
         for point in &page {
             let reading = index.cluster.reading(&point.payload);

@@ -10,22 +10,20 @@ use qdrant_client::qdrant::{
 };
 use quick_cache::sync::Cache;
 
-use super::cluster::{Cluster, distinct, included, of_revisions};
+use super::cluster::{Cluster, distinct, included};
 use super::facets;
-use super::layout::{self, DENSE, TERMS, key};
-use super::scoped::Owner;
+use super::layout::{self, DENSE, Reading, TERMS, key};
+use super::scoped::{Owner, of_revisions};
 use crate::document::{DocumentId, Revision};
 use crate::encode::PackedVector;
 use crate::error::Result;
 use crate::index::{
     CollectionSettings, DocumentHead, EachRow, Filter, Hit, Nearest, Row, SAMPLE_SEGMENTS, SegmentId, SpreadOf,
-    StoredSegment, TermStatistics, View, rounded,
+    StoredSegment, TIES, TermStatistics, View, rounded,
 };
 
 /// Below so many segments the cluster is asked to look at every vector.
 const EXACT_SEGMENTS: u64 = 100_000;
-/// So many hits more are asked for, so that which of equal ones come last is ours to say.
-const TIES: usize = 16;
 /// How often a search is repeated without what turned out to be stale.
 const SEARCHES: usize = 8;
 /// Collections whose sample a process keeps: 1.6 MB each for vectors of 384 numbers.
@@ -54,6 +52,18 @@ struct Met {
     stale: BTreeSet<Revision>,
     /// What was counted last: searching and ranking ask for the same terms.
     counted: Option<(Vec<String>, TermStatistics)>,
+    /// What the last filter was as a condition: both searches ask for the same, and some take reading every head.
+    wanted: Option<(Filter, Option<Condition>)>,
+}
+
+impl Met {
+    /// A document's head, by its point's id, or that there is none.
+    fn meet(&mut self, point: String, head: Option<Arc<DocumentHead>>) {
+        if let Some(head) = &head {
+            self.revisions.insert(head.revision, head.clone());
+        }
+        self.heads.insert(point, head);
+    }
 }
 
 pub(super) struct QdrantView {
@@ -65,11 +75,17 @@ pub(super) struct QdrantView {
     met: Mutex<Met>,
 }
 
-/// A segment's point, as searches return it.
+/// A segment's point that was found.
 struct Found {
     id: SegmentId,
+    /// The id of its document's head.
     document: String,
-    score: f32,
+}
+
+impl Found {
+    fn of(reading: &Reading<'_>) -> Result<Self> {
+        Ok(Self { id: reading.segment_id()?, document: reading.text(key::DOCUMENT)?.to_owned() })
+    }
 }
 
 impl QdrantView {
@@ -91,18 +107,6 @@ impl QdrantView {
         self.cluster.names.segments(self.settings.dimension)
     }
 
-    /// Whether a head names the revision.
-    pub(super) fn is_published(&self, revision: Revision) -> Result<bool> {
-        let filter = self.owner.filter(vec![of_revisions(&[revision])], Vec::new());
-        let request = ScrollPointsBuilder::new(self.name()).filter(filter).limit(1);
-        let request = request.with_payload(included(&[key::DOCUMENT])).build();
-        let page = self.cluster.remote.ask(request, |client, request| async move { client.scroll(request).await })?;
-        let Some(point) = page.result.first() else { return Ok(false) };
-        let document = self.cluster.reading(&point.payload).text(key::DOCUMENT)?.to_owned();
-        let heads = self.cluster.heads(vec![document])?;
-        Ok(heads.values().any(|head| head.revision == revision))
-    }
-
     /// Looks up the heads of what was found, and tells which revisions are stale.
     fn stale_among(&self, found: &[Found]) -> Result<BTreeSet<Revision>> {
         let unknown = {
@@ -113,10 +117,7 @@ impl QdrantView {
         let mut met = self.met();
         for document in unknown {
             let head = heads.get(&document).cloned();
-            if let Some(head) = &head {
-                met.revisions.insert(head.revision, head.clone());
-            }
-            met.heads.insert(document, head);
+            met.meet(document, head);
         }
         let is_stale = |f: &&Found| match met.heads.get(&f.document) {
             Some(Some(head)) => head.revision != f.id.revision,
@@ -129,11 +130,26 @@ impl QdrantView {
 
     /// What the filter lets through and is not stale.
     fn conditions(&self, filter: &Filter, must: Vec<Condition>) -> Result<Conditions> {
-        let mut all = must;
-        all.extend(facets::condition(filter, &mut |part| self.among(part))?);
+        let wanted = self.wanted(filter)?;
         let stale: Vec<Revision> = self.met().stale.iter().copied().collect();
-        let not = if stale.is_empty() { Vec::new() } else { vec![of_revisions(&stale)] };
-        Ok(self.owner.filter(all, not))
+        let mut all = self.owner.filter(must.into_iter().chain(wanted));
+        if !stale.is_empty() {
+            all.must_not.push(of_revisions(&stale));
+        }
+        Ok(all)
+    }
+
+    /// The filter as a condition; `None` where it lets everything through.
+    fn wanted(&self, filter: &Filter) -> Result<Option<Condition>> {
+        if *filter == Filter::All {
+            return Ok(None);
+        }
+        if let Some((_, wanted)) = self.met().wanted.as_ref().filter(|(of, _)| of == filter) {
+            return Ok(wanted.clone());
+        }
+        let wanted = facets::condition(filter, &mut |part| self.among(part))?;
+        self.met().wanted = Some((filter.clone(), wanted.clone()));
+        Ok(wanted)
     }
 
     /// The revisions of the documents that match, found by looking at every head.
@@ -149,41 +165,45 @@ impl QdrantView {
         Ok(of_revisions(&revisions))
     }
 
-    /// The best points by a query, whole documents only.
-    fn search(&self, filter: &Filter, query: &QueryPoints) -> Result<Vec<Found>> {
-        for _ in 1..SEARCHES {
-            let found = self.search_once(filter, query)?;
-            if self.stale_among(&found)?.is_empty() {
-                return Ok(found);
+    /// What a look finds once nothing of it is stale: it looks again without what was. Where documents change faster than
+    /// one looks, what is left of those that stayed, and `false`.
+    fn settled<T>(&self, look: &dyn Fn() -> Result<(Vec<Found>, Vec<T>)>) -> Result<(Vec<(Found, T)>, bool)> {
+        let mut left = SEARCHES;
+        loop {
+            let (found, with) = look()?;
+            let stale = self.stale_among(&found)?;
+            left -= 1;
+            if stale.is_empty() || left == 0 {
+                let stays = |(f, _): &(Found, T)| !stale.contains(&f.id.revision);
+                return Ok((found.into_iter().zip(with).filter(stays).collect(), stale.is_empty()));
             }
         }
-        // Documents change faster than one looks: what is left of those that stayed.
-        let mut found = self.search_once(filter, query)?;
-        let stale = self.stale_among(&found)?;
-        found.retain(|f| !stale.contains(&f.id.revision));
-        Ok(found)
     }
 
-    fn search_once(&self, filter: &Filter, query: &QueryPoints) -> Result<Vec<Found>> {
-        let mut request = query.clone();
-        request.filter = Some(self.conditions(filter, Vec::new())?);
-        let response =
-            self.cluster.remote.ask(request, |client, request| async move { client.query(request).await })?;
-        let mut all = Vec::with_capacity(response.result.len());
-        for point in response.result {
-            let reading = self.cluster.reading(&point.payload);
-            let id = reading.segment_id()?;
-            all.push(Found { id, document: reading.text(key::DOCUMENT)?.to_owned(), score: point.score });
-            if let Entry::Vacant(place) = self.met().segments.entry(id) {
-                place.insert(Arc::new(reading.segment()?));
+    /// The best points by a query, with their scores, whole documents only.
+    fn search(&self, filter: &Filter, query: &QueryPoints) -> Result<Vec<(Found, f32)>> {
+        let look = || {
+            let mut request = query.clone();
+            request.filter = Some(self.conditions(filter, Vec::new())?);
+            let response =
+                self.cluster.remote.ask(request, |client, request| async move { client.query(request).await })?;
+            let (mut found, mut scores) = (Vec::new(), Vec::new());
+            for point in response.result {
+                let reading = self.cluster.reading(&point.payload);
+                let this = Found::of(&reading)?;
+                if let Entry::Vacant(place) = self.met().segments.entry(this.id) {
+                    place.insert(Arc::new(reading.segment()?));
+                }
+                found.push(this);
+                scores.push(point.score);
             }
-        }
-        Ok(all)
+            Ok((found, scores))
+        };
+        Ok(self.settled(&look)?.0)
     }
 
     fn query(&self, using: &str, vector: VectorInput, limit: usize) -> Result<QueryPoints> {
-        let all = self.owner.filter(Vec::new(), Vec::new());
-        let exact = using == DENSE && self.cluster.count(&self.name(), all)? < EXACT_SEGMENTS;
+        let exact = using == DENSE && self.cluster.count(&self.name(), self.owner.all())? < EXACT_SEGMENTS;
         let payload = included(&[key::REVISION, key::ORDINAL, key::DOCUMENT, key::STORED]);
         // Where vectors are kept in int8 too, the best are scored again by the whole ones.
         let whole = QuantizationSearchParamsBuilder::default().rescore(true).oversampling(2.0);
@@ -200,8 +220,7 @@ impl QdrantView {
     fn rows(&self, page: &[RetrievedPoint]) -> Result<(Vec<Found>, Vec<PackedVector>)> {
         let row = |point: &RetrievedPoint| {
             let reading = self.cluster.reading(&point.payload);
-            let document = reading.text(key::DOCUMENT)?.to_owned();
-            Ok((Found { id: reading.segment_id()?, document, score: 0.0 }, reading.vector()?))
+            Ok((Found::of(&reading)?, reading.vector()?))
         };
         let rows: Result<Vec<_>> = page.iter().map(row).collect();
         Ok(rows?.into_iter().unzip())
@@ -213,7 +232,7 @@ impl QdrantView {
         if let Some(sample) = self.samples.0.get(&of) {
             return Ok(sample);
         }
-        for tries in 1.. {
+        let look = || {
             let order = OrderByBuilder::new(key::DRAW).direction(Direction::Asc as i32);
             let request = ScrollPointsBuilder::new(self.name())
                 .filter(self.conditions(&Filter::All, Vec::new())?)
@@ -223,20 +242,14 @@ impl QdrantView {
                 .build();
             let page =
                 self.cluster.remote.ask(request, |client, request| async move { client.scroll(request).await })?;
-            let (found, vectors) = self.rows(&page.result)?;
-            let stale = self.stale_among(&found)?;
-            if stale.is_empty() {
-                let sample = Arc::new(vectors);
-                self.samples.0.insert(of, sample.clone());
-                return Ok(sample);
-            }
-            if tries == SEARCHES {
-                // Documents change faster than one looks: what is left of those that stayed, for this question alone.
-                let stayed = found.iter().zip(vectors).filter(|(f, _)| !stale.contains(&f.id.revision));
-                return Ok(Arc::new(stayed.map(|(_, vector)| vector).collect()));
-            }
+            self.rows(&page.result)
+        };
+        let (rows, is_whole) = self.settled(&look)?;
+        let sample: Arc<Vec<PackedVector>> = Arc::new(rows.into_iter().map(|(_, vector)| vector).collect());
+        if is_whole {
+            self.samples.0.insert(of, sample.clone());
         }
-        Ok(Arc::default())
+        Ok(sample)
     }
 }
 
@@ -251,11 +264,7 @@ impl View for QdrantView {
             return Ok(met.clone());
         }
         let head = self.cluster.heads(vec![point.clone()])?.remove(&point);
-        let mut met = self.met();
-        if let Some(head) = &head {
-            met.revisions.insert(head.revision, head.clone());
-        }
-        met.heads.insert(point, head.clone());
+        self.met().meet(point, head.clone());
         Ok(head)
     }
 
@@ -279,16 +288,15 @@ impl View for QdrantView {
         if limit == 0 || query.values.len() != self.settings.dimension {
             return Ok(Nearest::default());
         }
-        let direction: Vec<f32> = query.values.iter().map(|v| f32::from(*v) * query.scale).collect();
-        let request = self.query(DENSE, VectorInput::new_dense(direction), limit)?;
+        let request = self.query(DENSE, VectorInput::new_dense(query.unpacked()), limit)?;
         let found = self.search(filter, &request)?;
         // The cluster's cosines differ in the last bits from ours.
         let met = self.met();
-        let cosine = |f: &Found| met.segments.get(&f.id).map_or(f.score, |stored| query.cosine(&stored.vector));
-        let hits = found.iter().map(|f| Hit { segment: f.id, score: cosine(f) }).collect();
+        let cosine = |id, theirs| met.segments.get(&id).map_or(theirs, |stored| query.cosine(&stored.vector));
+        let hits = found.iter().map(|(f, score)| Hit { segment: f.id, score: cosine(f.id, *score) }).collect();
         drop(met);
         let spread = self.sample()?.iter().map(|vector| query.cosine(vector)).collect::<SpreadOf>().spread();
-        Ok(Nearest { hits: in_order(hits, limit), spread })
+        Ok(Nearest { hits: Hit::best(hits, limit), spread })
     }
 
     fn scan(&self, filter: &Filter, each: &mut EachRow<'_>) -> Result<()> {
@@ -310,8 +318,8 @@ impl View for QdrantView {
         let places = terms.iter().map(|term| layout::place(term)).collect::<Vec<_>>();
         let request = self.query(TERMS, VectorInput::new_sparse(places, weights), limit)?;
         let found = self.search(filter, &request)?;
-        let hits = found.iter().map(|f| Hit { segment: f.id, score: rounded(f.score) }).collect();
-        Ok(in_order(hits, limit))
+        let hits = found.iter().map(|(f, score)| Hit { segment: f.id, score: rounded(*score) }).collect();
+        Ok(Hit::best(hits, limit))
     }
 
     fn statistics(&self, terms: &[String]) -> Result<TermStatistics> {
@@ -345,11 +353,4 @@ impl View for QdrantView {
         };
         ids.iter().map(|id| met.segments.get(id).cloned().ok_or_else(|| gone(id))).collect()
     }
-}
-
-/// By score, then by segment, so that equal scores have one order.
-fn in_order(mut hits: Vec<Hit>, limit: usize) -> Vec<Hit> {
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.segment.cmp(&b.segment)));
-    hits.truncate(limit);
-    hits
 }
