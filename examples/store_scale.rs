@@ -1,9 +1,11 @@
 //! What a large embedded store takes: to be filled, to be opened, in memory, and to answer.
 //!
-//!     cargo run --release --example store_scale -- ~/.cache/tamis/eval/vectors-*.redb SEGMENTS
+//!     cargo run --release --example store_scale -- ~/.cache/tamis/eval/vectors-*.redb QUESTIONS.txt SEGMENTS
 //!
-//! The vectors are those that `tamis eval` has kept, over and over with a little noise. A text has sixty words of which
-//! few are frequent and many are rare, as in any language; a question has eight.
+//! The vectors are those that `tamis eval` has kept, over and over with a little noise. The questions, one a line, are asked
+//! as they stand: words strung together at random are as far from one passage as from any other, and no index but a complete
+//! look would tell which are nearest. A text has sixty words, of which few are frequent and many are rare as in any language:
+//! the frequent ones are those of the questions.
 
 #![allow(clippy::print_stdout)]
 
@@ -26,6 +28,7 @@ use tamis::tokenize;
 
 const WORDS: usize = 60;
 const QUESTIONS: usize = 200;
+const NEAREST: usize = 50;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,35 +37,53 @@ fn main() -> Result<(), Box<dyn Error>> {
     {
         return open(directory);
     }
-    let [path, segments] = arguments.as_slice() else { return Err("usage: store_scale VECTORS.redb SEGMENTS".into()) };
+    let [path, questions, segments] = arguments.as_slice() else {
+        return Err("usage: store_scale VECTORS.redb QUESTIONS.txt SEGMENTS".into());
+    };
     let segments = segments.parse::<usize>()?;
+    let asked = std::fs::read_to_string(questions)?;
+    let words = by_frequency(&asked);
+    // From all parts of the file.
+    let questions: Vec<&str> =
+        asked.lines().step_by((asked.lines().count() / QUESTIONS).max(1)).take(QUESTIONS).collect();
     let real = stored::read(path, 50_000)?;
     let vectors: Vec<PackedVector> = (0..segments).map(|n| noisy(&real[n % real.len()], n)).collect();
     let encoder: Arc<dyn Encoder> =
         Arc::new(OnnxEncoder::load(&EncoderSettings::default(), &Cache::from_environment()?, &Silent)?);
 
     let directory = tempfile::tempdir()?;
-    let (index, scope) = stored::store(directory.path(), encoder.fingerprint().clone(), &vectors, &text)?;
+    let (index, scope) =
+        stored::store(directory.path(), encoder.fingerprint().clone(), &vectors, &|n| text(n, &words))?;
     drop(index);
     // In a process of its own, whose memory holds nothing else.
     std::process::Command::new(std::env::current_exe()?).arg("--open").arg(directory.path()).status()?;
     let index: Arc<dyn Index> = Arc::new(EmbeddedIndex::open(directory.path())?);
 
+    let view = index.view(&scope)?;
+    let mut found = 0;
+    for question in &questions {
+        let question = encoder.encode_query(question, &Deadline::none())?.pack();
+        let hits = view.dense(&question, &Filter::All, NEAREST)?.hits;
+        let mut scores: Vec<f32> = vectors.iter().map(|v| v.cosine(&question)).collect();
+        let (_, worst, _) = scores.select_nth_unstable_by(NEAREST - 1, |a, b| b.total_cmp(a));
+        found += hits.iter().filter(|hit| hit.score >= *worst).count();
+    }
+    println!("recall@{NEAREST} of the questions: {:.4}", found as f64 / (questions.len() * NEAREST) as f64);
+
     let compressor = Compressor::new(encoder, index);
     let (mut all, mut stages) = (Vec::new(), BTreeMap::<&str, f64>::new());
-    for n in 0..QUESTIONS {
-        let query = (0..8).map(|w| word(n * 131 + w * 7 + 5)).collect::<Vec<_>>().join(" ");
+    for query in &questions {
         let corpus = Corpus::Collection { scope: scope.clone(), filter: Filter::All };
-        let request = CompressRequest::new(query, corpus, Budget::new(512, tokenize::named("o200k_base")?)?);
+        let request = CompressRequest::new(*query, corpus, Budget::new(512, tokenize::named("o200k_base")?)?);
         let one = Instant::now();
         let answer = compressor.compress(&request, &Deadline::none())?;
         all.push(one.elapsed().as_secs_f64() * 1e3);
         for (stage, ms) in answer.stats.stages_ms {
-            *stages.entry(stage).or_default() += ms / QUESTIONS as f64;
+            *stages.entry(stage).or_default() += ms / questions.len() as f64;
         }
     }
     all.sort_by(f64::total_cmp);
-    let (middle, late) = (all[QUESTIONS / 2], all[QUESTIONS * 95 / 100]);
+    let (middle, late) = (all[all.len() / 2], all[all.len() * 95 / 100]);
     let stages: Vec<String> = stages.iter().map(|(stage, ms)| format!("{stage} {ms:.1}")).collect();
     println!("a context: p50 {middle:.1} ms, p95 {late:.1} ms; on average {}", stages.join(", "));
     Ok(())
@@ -86,14 +107,26 @@ fn mixed(n: usize) -> usize {
     (bits >> 20) as usize
 }
 
-/// Of rank r with a probability of about 1/r, up to a hundred thousand.
-fn word(n: usize) -> String {
-    let share = (mixed(n) % 1_000_000) as f64 / 1_000_000.0;
-    format!("w{}", 100_000f64.powf(share) as usize)
+/// The words of questions, the most frequent one first.
+fn by_frequency(questions: &str) -> Vec<String> {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for word in questions.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        *counts.entry(word.to_lowercase()).or_default() += 1;
+    }
+    let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts.into_iter().map(|(word, _)| word).collect()
 }
 
-fn text(n: usize) -> String {
-    let words: Vec<String> = (0..WORDS).map(|w| word(n * WORDS + w)).collect();
+/// Of rank r with a probability of about 1/r, up to a hundred thousand.
+fn word(n: usize, words: &[String]) -> String {
+    let share = (mixed(n) % 1_000_000) as f64 / 1_000_000.0;
+    let rank = 100_000f64.powf(share) as usize;
+    words.get(rank - 1).cloned().unwrap_or_else(|| format!("w{rank}"))
+}
+
+fn text(n: usize, words: &[String]) -> String {
+    let words: Vec<String> = (0..WORDS).map(|w| word(n * WORDS + w, words)).collect();
     format!("{}.\n", words.join(" "))
 }
 

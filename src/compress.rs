@@ -289,7 +289,7 @@ impl Compressor {
         blocks_around: usize,
         deadline: &Deadline,
     ) -> Result<(Arc<DocumentHead>, Span, String)> {
-        let view = self.index.view(scope)?;
+        let view = self.index.view_until(scope, deadline)?;
         let not_found = || Error::NotFound { kind: "document", name: id.to_string() };
         let head = view.document(id)?.ok_or_else(not_found)?;
         if let Some(revision) = revision.filter(|r| *r != head.revision) {
@@ -305,7 +305,7 @@ impl Compressor {
         match corpus {
             Corpus::Collection { scope, filter } => {
                 filter.check()?;
-                let view = self.index.view(scope)?;
+                let view = self.index.view_until(scope, deadline)?;
                 view.settings().check(&scope.collection, self.encoder.fingerprint())?;
                 Ok((view, filter.clone()))
             }

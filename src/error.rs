@@ -153,7 +153,7 @@ pub enum Error {
     /// The caller's deadline passed before the work was done.
     #[error("deadline exceeded during {stage}")]
     DeadlineExceeded {
-        /// The stage that noticed: `encode`, `retrieve`, `rank`, `fit`.
+        /// The stage that noticed: `encode`, `index`, `retrieve`, `rank`, `fit`.
         stage: &'static str,
     },
 }

@@ -141,10 +141,10 @@ impl Ingestor {
         Ok(())
     }
 
-    /// Makes staged documents visible, all at once and durably. Unchanged ones are left as they are.
+    /// Makes staged documents visible, durably, and in the embedded index all at once. Unchanged ones are left as they are.
     ///
     /// # Errors
-    /// The store's; then none of them is visible.
+    /// The store's; then none of them is visible, or in a cluster those that [`Self::visible`] names.
     pub fn publish(&self, scope: &Scope, staged: Vec<Staged>) -> Result<()> {
         let heads: Vec<DocumentHead> =
             staged.into_iter().filter(|s| s.outcome != Outcome::Unchanged).map(|s| s.head).collect();
@@ -152,6 +152,25 @@ impl Ingestor {
             return Ok(());
         }
         publish(self.index.as_ref(), scope, heads)
+    }
+
+    /// Which documents are visible in the revisions that these heads name: after a publication that failed. Where that can't
+    /// be found out, none is said to be; documents that are sent again are found to be the same.
+    #[must_use]
+    pub fn visible(&self, scope: &Scope, heads: &[DocumentHead]) -> Vec<bool> {
+        let look = || {
+            let view = self.index.view(scope)?;
+            let is = |head: &DocumentHead| {
+                let current = view.document(&head.id)?;
+                Ok(current
+                    .is_some_and(|current| current.revision == head.revision && current.metadata == head.metadata))
+            };
+            heads.iter().map(is).collect::<Result<_>>()
+        };
+        look().unwrap_or_else(|e| {
+            tracing::warn!("which documents were published is not known: {e}");
+            vec![false; heads.len()]
+        })
     }
 
     /// Gives up staged documents that will not be published.

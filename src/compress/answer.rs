@@ -279,11 +279,17 @@ pub(crate) fn retrieve(
     deadline: &Deadline,
 ) -> Result<Vec<Candidate>> {
     let depth = limit.max(MIN_DEPTH);
-    let dense = view.dense(&question.vector.pack(), filter, depth)?;
+    // At once: neither needs the other, and in a large collection or over a network both take a while.
+    let (dense, lexical) = std::thread::scope(|scope| {
+        let lexical = scope.spawn(|| {
+            let hits = view.lexical(&question.terms, filter, depth)?;
+            Ok((hits, view.statistics(&question.terms)?.spread()))
+        });
+        let dense = view.dense(&question.vector.pack(), filter, depth);
+        (dense, lexical.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let (dense, (hits, spread)) = (dense?, lexical?);
     deadline.check("retrieve")?;
-    let hits = view.lexical(&question.terms, filter, depth)?;
-    deadline.check("retrieve")?;
-    let spread = view.statistics(&question.terms)?.spread();
     let lexical = Lexical { is_full: hits.len() == depth, hits: &hits, spread };
     rank::fuse(view, &dense, &lexical, limit)
 }

@@ -19,7 +19,7 @@ impl Compressor {
     /// [`crate::error::Error::InvalidArgument`] where there is no reader, the reader's and the store's, the deadline's.
     pub fn precompute(&self, scope: &Scope, document: &DocumentHead, deadline: &Deadline) -> Result<u32> {
         let reader = self.readers.of(Who::Language)?.get(deadline)?;
-        let view = self.index.view(scope)?;
+        let view = self.index.view_until(scope, deadline)?;
         let mut kept = 0;
         for first in (0..document.segments).step_by(AT_A_TIME as usize) {
             let last = (first + AT_A_TIME).min(document.segments);

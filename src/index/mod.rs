@@ -26,6 +26,7 @@ pub(crate) use sample::{Draw, SAMPLE_SEGMENTS};
 pub(crate) use statistics::SpreadOf;
 pub use statistics::{Spread, TermStatistics, USUAL_TERMS, rounded};
 
+use crate::deadline::Deadline;
 use crate::document::{CollectionName, DocumentId, Metadata, Revision, Segment, TenantId};
 use crate::encode::{Fingerprint, PackedVector};
 use crate::error::{Error, Result};
@@ -359,6 +360,15 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// [`Error::NotFound`] for the collection, or the store's errors.
     fn view(&self, scope: &Scope) -> Result<Arc<dyn View>>;
+
+    /// The same for one request: what takes time, in this call and in the view's, ends with its deadline.
+    ///
+    /// # Errors
+    /// Those of [`Self::view`], and the deadline's where there is something to wait for.
+    fn view_until(&self, scope: &Scope, deadline: &Deadline) -> Result<Arc<dyn View>> {
+        deadline.check("index")?;
+        self.view(scope)
+    }
 
     /// Whether it can answer now.
     ///

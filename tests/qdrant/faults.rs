@@ -1,12 +1,18 @@
 //! Calls that are refused, lost or late, servers that are down, and servers that are not ours.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tamis::deadline::Deadline;
+use tamis::document::{Content, Document};
+use tamis::encode::{Encoder, EncoderSettings, OnnxEncoder};
 use tamis::error::Error;
 use tamis::index::qdrant::QdrantIndex;
-use tamis::index::{CollectionSettings, Filter, Index};
+use tamis::index::{BlockVectors, CollectionSettings, DocumentHead, Filter, Index};
+use tamis::ingest::{Ingestor, Outcome, Staged, settings_for};
+use tamis::models::{Cache, Silent};
 use tonic::Code;
 
 use super::double::{Double, Fault};
@@ -46,11 +52,76 @@ fn a_server_that_is_down_is_told_in_time_and_found_again() {
     assert!(start.elapsed() < Duration::from_secs(5));
     double.up();
     assert_eq!(ids(&index.view(&scope()).unwrap(), "siev"), ["a"]);
-    double.next("query", Fault::Delay(Duration::from_secs(60)));
+    slow(&double, 2);
     let start = Instant::now();
     let late = index.view(&scope()).unwrap().dense(&vector(1), &Filter::All, 10).unwrap_err();
     assert!(late.to_string().contains("timeout_s"), "{late}");
     assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+/// The next so many queries take a minute.
+fn slow(double: &Double, queries: usize) {
+    (0..queries).for_each(|_| double.next("query", Fault::Delay(Duration::from_secs(60))));
+}
+
+#[test]
+fn a_slow_call_is_made_again_and_none_outlasts_its_caller() {
+    let double = Double::start();
+    let index = connect(&format!("{}?timeout_s=50", double.url()));
+    index.create_collection(&scope(), &settings()).unwrap();
+    put(&index, &scope(), &[Doc::new("a", &["a sieve"])]);
+    let search = |deadline: &Deadline| {
+        let start = Instant::now();
+        let found = index.view_until(&scope(), deadline).unwrap().dense(&vector(1), &Filter::All, 10);
+        assert!(start.elapsed() < Duration::from_secs(20), "{found:?}");
+        found
+    };
+    slow(&double, 1);
+    assert_eq!(search(&Deadline::none()).unwrap().hits.len(), 1, "the second call beside it answers");
+    slow(&double, 2);
+    let late = search(&Deadline::after(Duration::from_millis(500))).unwrap_err();
+    assert!(matches!(late, Error::DeadlineExceeded { stage: "index" }), "{late}");
+    slow(&double, 2);
+    let deadline = Deadline::none();
+    let gone = deadline.clone();
+    let caller = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        gone.cancel();
+    });
+    assert!(matches!(search(&deadline).unwrap_err(), Error::Cancelled));
+    caller.join().unwrap();
+    let over = Deadline::after(Duration::ZERO);
+    assert!(matches!(index.view_until(&scope(), &over), Err(Error::DeadlineExceeded { .. })));
+}
+
+#[test]
+fn a_batch_that_fails_half_way_is_known_document_by_document() {
+    let double = Double::start();
+    let index: Arc<dyn Index> = Arc::new(connect(&double.url()));
+    let encoder: Arc<dyn Encoder> =
+        Arc::new(OnnxEncoder::load(&EncoderSettings::default(), &Cache::from_environment().unwrap(), &Silent).unwrap());
+    index.create_collection(&scope(), &settings_for(encoder.as_ref(), BlockVectors::Separate)).unwrap();
+    let ingestor = Ingestor::new(encoder, index.clone());
+    let stage = |n: usize| {
+        let content = Content::Text(format!("Sieve {n} has {n} holes."));
+        let (id, uri, title) = (format!("d{n:02}").parse().unwrap(), String::new(), String::new());
+        let document = Document { id, uri, title, media_type: "text/plain".into(), metadata: [].into(), content };
+        ingestor.stage(&scope(), document, &Deadline::none()).unwrap()
+    };
+    let staged: Vec<Staged> = (0..40).map(stage).collect();
+    let heads: Vec<DocumentHead> = staged.iter().map(|s| s.head.clone()).collect();
+    // Heads are written by 32; the client tries once more by itself.
+    double.next("upsert", Fault::Delay(Duration::ZERO));
+    (0..2).for_each(|_| double.next("upsert", Fault::Refuse(Code::Internal)));
+    ingestor.publish(&scope(), staged).unwrap_err();
+    let visible = ingestor.visible(&scope(), &heads);
+    assert_eq!(visible.iter().filter(|is| **is).count(), 32);
+    assert_eq!(double.points("tamis-segments-384"), 32, "what is not visible is given up");
+    let again: Vec<Staged> = (0..40).map(stage).collect();
+    let unchanged: Vec<bool> = again.iter().map(|s| s.outcome == Outcome::Unchanged).collect();
+    assert_eq!(unchanged, visible);
+    ingestor.publish(&scope(), again).unwrap();
+    assert_eq!(double.points("tamis-segments-384"), 40);
 }
 
 #[test]

@@ -17,6 +17,10 @@ const CHUNK_ROWS: usize = 4096;
 /// Dead rows are dropped when there are more of them than living ones, and at least this many.
 const MIN_DEAD_ROWS: usize = 4096;
 
+/// A search that would open more than this part of a collection by cells, here and there in memory, looks at all of it in
+/// order: that is no slower then, and exact.
+const MAX_OPENED: usize = 16;
+
 /// The state of a collection that searching needs; cloning shares almost everything.
 #[derive(Clone, Default)]
 pub(super) struct Live {
@@ -245,9 +249,16 @@ impl Live {
     }
 
     fn open_cells(&self, sorted: &Sorted, query: &PackedVector, allowed: Option<&HashSet<Revision>>, best: &mut Best) {
+        let mut looked_at = 0;
         for (reach, cell) in sorted.cells.by_reach(query) {
             if best.worst().is_some_and(|worst| reach < worst) {
                 break;
+            }
+            looked_at += sorted.rows[cell].len();
+            if looked_at * MAX_OPENED > self.rows {
+                // Nothing is much nearer than the rest.
+                best.hits.clear();
+                return self.open_all(query, allowed, best);
             }
             for number in sorted.rows[cell].iter() {
                 let hit = self.hit(*number as usize, query);

@@ -16,6 +16,7 @@ use super::QdrantAddress;
 use super::layout::{self, Names, Payload, Reading, key};
 use super::remote::{self, Remote};
 use super::scoped::{self, Owner};
+use crate::deadline::Deadline;
 use crate::document::{CollectionName, Revision};
 use crate::error::Result;
 use crate::index::{CollectionSettings, DocumentHead, Scope};
@@ -33,22 +34,28 @@ pub(super) struct Record {
     pub(super) settings: CollectionSettings,
 }
 
-/// The cluster as the parts of the index see it.
+/// The cluster as the parts of the index see it; clones share what they know of it.
+#[derive(Clone)]
 pub(super) struct Cluster {
     pub(super) remote: Remote,
     pub(super) names: Names,
     /// Names of collections that are there and ours.
-    checked: Mutex<Vec<String>>,
+    checked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Cluster {
     /// Connects, and makes what is not there yet.
     pub(super) fn connect(address: QdrantAddress) -> Result<Self> {
         let names = Names::new(&address.prefix);
-        let cluster = Self { remote: Remote::connect(address)?, names, checked: Mutex::default() };
+        let cluster = Self { remote: Remote::connect(address)?, names, checked: Arc::default() };
         cluster.ensure(&cluster.names.collections, None)?;
         cluster.ensure(&cluster.names.heads, None)?;
         Ok(cluster)
+    }
+
+    /// The same, for a caller with a deadline.
+    pub(super) fn within(&self, deadline: &Deadline) -> Self {
+        Self { remote: self.remote.within(deadline), ..self.clone() }
     }
 
     /// Makes a collection of the cluster unless it is there, once in a process.
@@ -85,7 +92,7 @@ impl Cluster {
             let ids: Vec<PointId> = ids.iter().map(|id| id.as_str().into()).collect();
             let request = GetPointsBuilder::new(name, ids).with_payload(all).build();
             let response =
-                self.remote.ask(request, |client, request| async move { client.get_points(request).await })?;
+                self.remote.read(request, |client, request| async move { client.get_points(request).await })?;
             found.extend(response.result);
         }
         Ok(found)
@@ -117,7 +124,7 @@ impl Cluster {
                 builder = builder.offset(from);
             }
             let request = builder.build();
-            let page = self.remote.ask(request, |client, request| async move { client.scroll(request).await })?;
+            let page = self.remote.read(request, |client, request| async move { client.scroll(request).await })?;
             each(page.result)?;
             match page.next_page_offset {
                 Some(next) => from = Some(next),
@@ -148,7 +155,7 @@ impl Cluster {
     pub(super) fn counts(&self, name: &str, filters: Vec<Conditions>) -> Result<Vec<u64>> {
         let request = |filter| CountPointsBuilder::new(name).filter(filter).exact(true).build();
         let requests: Vec<CountPoints> = filters.into_iter().map(request).collect();
-        self.remote.call(move |client| {
+        self.remote.read(requests, |client, requests| {
             let count = |request: &CountPoints| {
                 let (client, request) = (client.clone(), request.clone());
                 tokio::spawn(async move { client.count(request).await })
@@ -207,7 +214,7 @@ impl Cluster {
     pub(super) fn is_published(&self, owner: &Owner, segments: &str, revision: Revision) -> Result<bool> {
         let request = ScrollPointsBuilder::new(segments).filter(owner.revisions(&[revision])).limit(1);
         let request = request.with_payload(included(&[key::DOCUMENT])).build();
-        let page = self.remote.ask(request, |client, request| async move { client.scroll(request).await })?;
+        let page = self.remote.read(request, |client, request| async move { client.scroll(request).await })?;
         let Some(point) = page.result.first() else { return Ok(false) };
         let document = self.reading(&point.payload).text(key::DOCUMENT)?.to_owned();
         Ok(self.heads(vec![document])?.values().any(|head| head.revision == revision))

@@ -64,6 +64,7 @@ pub(super) mod key {
 pub(super) type Payload = HashMap<String, Value>;
 
 /// The cluster's names for our collections.
+#[derive(Clone)]
 pub(super) struct Names {
     pub(super) collections: String,
     pub(super) heads: String,
@@ -86,7 +87,7 @@ pub(super) fn ensure(remote: &Remote, name: &str, dimension: Option<usize>) -> R
     if !exists(remote, name)? {
         create(remote, name, dimension)?;
     }
-    let info = remote.ask(name.to_owned(), |client, name| async move { client.collection_info(name).await })?;
+    let info = remote.read(name.to_owned(), |client, name| async move { client.collection_info(name).await })?;
     let info = info.result.unwrap_or_default();
     let params = info.config.and_then(|config| config.params).unwrap_or_default();
     let found = match params.vectors_config.and_then(|config| config.config) {
@@ -108,7 +109,7 @@ pub(super) fn ensure(remote: &Remote, name: &str, dimension: Option<usize>) -> R
 }
 
 fn exists(remote: &Remote, name: &str) -> Result<bool> {
-    remote.ask(name.to_owned(), |client, name| async move { client.collection_exists(name).await })
+    remote.read(name.to_owned(), |client, name| async move { client.collection_exists(name).await })
 }
 
 fn create(remote: &Remote, name: &str, dimension: Option<usize>) -> Result<()> {

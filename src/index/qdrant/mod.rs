@@ -17,6 +17,7 @@ mod cluster;
 mod facets;
 mod layout;
 mod remote;
+mod repeat;
 mod scoped;
 mod upkeep;
 mod view;
@@ -37,6 +38,7 @@ use super::{
     CollectionInfo, CollectionSettings, CollectionStats, Disagreement, DocumentHead, Index, Scope, Selector,
     StoredSegment, View,
 };
+use crate::deadline::Deadline;
 use crate::document::{DocumentId, Revision, TenantId};
 use crate::error::{Error, Result};
 
@@ -213,9 +215,13 @@ impl Index for QdrantIndex {
     }
 
     fn view(&self, scope: &Scope) -> Result<Arc<dyn View>> {
-        let (record, owner, epoch) = self.record(scope)?;
-        let (cluster, samples) = (self.cluster.clone(), self.samples.clone());
-        Ok(Arc::new(QdrantView::new(cluster, samples, owner, record.settings, epoch)))
+        self.view_until(scope, &Deadline::none())
+    }
+
+    fn view_until(&self, scope: &Scope, deadline: &Deadline) -> Result<Arc<dyn View>> {
+        let cluster = Arc::new(self.cluster.within(deadline));
+        let (record, owner, epoch) = cluster.record(scope)?.ok_or_else(|| no_collection(scope))?;
+        Ok(Arc::new(QdrantView::new(cluster, self.samples.clone(), owner, record.settings, epoch)))
     }
 
     fn ready(&self) -> Result<()> {

@@ -1,7 +1,8 @@
 //! Calls to the cluster from threads that wait: time limit, repetition, and errors as ours.
 
 use std::future::Future;
-use std::sync::mpsc;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use qdrant_client::{Qdrant, QdrantError};
@@ -9,21 +10,28 @@ use tokio::runtime::Runtime;
 use tonic::Code;
 
 use super::QdrantAddress;
+use super::repeat::{Repeating, Spare, is_passing, status};
+use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 
-/// Times that a call is tried: all of ours may be repeated without harm.
-const TRIES: u32 = 4;
-/// The first pause between tries; each next one is twice as long, and each of random length up to that.
-const PAUSE: Duration = Duration::from_millis(50);
 /// The oldest server that this was tested with.
 const OLDEST: (u64, u64) = (1, 18);
+/// How often a thread that waits looks whether its caller is still there.
+const LOOKS_EVERY: Duration = Duration::from_millis(50);
 
+/// The cluster's client; clones share its connections.
+#[derive(Clone)]
 pub(super) struct Remote {
     client: Qdrant,
-    address: QdrantAddress,
-    /// Of its own, so that any thread may wait for it; `None` once this is dropped.
-    runtime: Option<Runtime>,
+    address: Arc<QdrantAddress>,
+    threads: Arc<Threads>,
+    spare: Arc<Spare>,
+    /// When whoever calls stops to wait, if before the address's time limit.
+    deadline: Deadline,
 }
+
+/// Threads of its own, so that any thread may wait for them; `None` once this is dropped.
+struct Threads(Option<Runtime>);
 
 impl Remote {
     /// Connects, and looks whether the server is one that this was made for.
@@ -37,7 +45,14 @@ impl Remote {
         let client = config.build().map_err(|e| Error::invalid("index", e.to_string()))?;
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(2).thread_name("qdrant").enable_all().build();
-        let remote = Self { client, address, runtime: Some(runtime.map_err(Error::io("threads"))?) };
+        let threads = Threads(Some(runtime.map_err(Error::io("threads"))?));
+        let remote = Self {
+            client,
+            address: Arc::new(address),
+            threads: Arc::new(threads),
+            spare: Arc::default(),
+            deadline: Deadline::none(),
+        };
         let version = remote.call(|client| async move { client.health_check().await })?.version;
         let mut parts = version.split('.').map_while(|part| part.parse::<u64>().ok());
         match (parts.next(), parts.next()) {
@@ -56,36 +71,73 @@ impl Remote {
         &self.address
     }
 
+    /// The same, for a caller with a deadline.
+    pub(super) fn within(&self, deadline: &Deadline) -> Self {
+        Self { deadline: deadline.clone(), ..self.clone() }
+    }
+
     /// Makes a call and waits for it. It is repeated where the cluster can't be reached, within the time limit.
-    pub(super) fn call<T, F>(&self, call: impl Fn(Qdrant) -> F + Send + 'static) -> Result<T>
+    pub(super) fn call<T, F>(&self, call: impl Fn(Qdrant) -> F + Send + Sync + 'static) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, QdrantError>> + Send + 'static,
     {
-        let Some(runtime) = &self.runtime else { return Err(Error::Cancelled) };
-        let (client, limit) = (self.client.clone(), self.address.timeout);
-        let (sender, receiver) = mpsc::sync_channel(1);
-        runtime.spawn(async move {
-            let tried = tokio::time::timeout(limit, repeated(client, call)).await;
-            // Whoever waited may be gone.
-            let _ = sender.send(tried);
-        });
-        let seconds = self.address.timeout.as_secs_f32();
-        match receiver.recv() {
-            Ok(Ok(done)) => done.map_err(|e| self.failed(&e)),
-            Ok(Err(_)) => Err(self.unavailable(format!("no answer within {seconds} s (timeout_s)"))),
-            Err(_) => Err(self.unavailable("a call ended without an answer".into())),
-        }
+        self.make(false, call)
     }
 
     /// The same for a call with a request.
-    pub(super) fn ask<Q, T, F>(&self, request: Q, call: impl Fn(Qdrant, Q) -> F + Send + 'static) -> Result<T>
+    pub(super) fn ask<Q, T, F>(&self, request: Q, call: impl Fn(Qdrant, Q) -> F + Send + Sync + 'static) -> Result<T>
     where
-        Q: Clone + Send + 'static,
+        Q: Clone + Send + Sync + 'static,
         T: Send + 'static,
         F: Future<Output = Result<T, QdrantError>> + Send + 'static,
     {
-        self.call(move |client| call(client, request.clone()))
+        self.make(false, move |client| call(client, request.clone()))
+    }
+
+    /// The same for a call that only reads: where it is slow it is made again beside itself.
+    pub(super) fn read<Q, T, F>(&self, request: Q, call: impl Fn(Qdrant, Q) -> F + Send + Sync + 'static) -> Result<T>
+    where
+        Q: Clone + Send + Sync + 'static,
+        T: Send + 'static,
+        F: Future<Output = Result<T, QdrantError>> + Send + 'static,
+    {
+        self.make(true, move |client| call(client, request.clone()))
+    }
+
+    fn make<T, F>(&self, reads: bool, call: impl Fn(Qdrant) -> F + Send + Sync + 'static) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, QdrantError>> + Send + 'static,
+    {
+        const STAGE: &str = "index";
+        self.deadline.check(STAGE)?;
+        let Some(runtime) = &self.threads.0 else { return Err(Error::Cancelled) };
+        let (remote, limit) = (self.clone(), self.address.timeout);
+        let limit = self.deadline.remaining().map_or(limit, |left| left.min(limit));
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let task = runtime.spawn(async move {
+            let hedged = reads.then_some(limit);
+            let how = Repeating { spare: &remote.spare, deadline: &remote.deadline, hedged };
+            let tried = tokio::time::timeout(limit, how.call(&remote.client, call)).await;
+            // Whoever waited may be gone.
+            let _ = sender.send(tried);
+        });
+        loop {
+            return match receiver.recv_timeout(LOOKS_EVERY) {
+                Ok(Ok(done)) => done.map_err(|e| self.failed(&e)),
+                Ok(Err(_)) => {
+                    self.deadline.check(STAGE)?;
+                    let seconds = self.address.timeout.as_secs_f32();
+                    Err(self.unavailable(format!("no answer within {seconds} s (timeout_s)")))
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.deadline.check(STAGE).inspect_err(|_| task.abort())?;
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => Err(self.unavailable("a call ended without an answer".into())),
+            };
+        }
     }
 
     pub(super) fn unavailable(&self, reason: String) -> Error {
@@ -109,7 +161,7 @@ impl Remote {
                 "index",
                 format!("{} refuses the key; api_key_env names the variable that holds it", self.address.url),
             ),
-            Some((code, message)) if is_passing(code, message) || code == Code::ResourceExhausted => {
+            Some((code, message)) if is_passing(error) || code == Code::ResourceExhausted => {
                 self.unavailable(message.to_owned())
             }
             Some((_, message)) => Error::store(&self.address.url, message),
@@ -118,50 +170,12 @@ impl Remote {
     }
 }
 
-impl Drop for Remote {
+impl Drop for Threads {
     fn drop(&mut self) {
         // Also from a thread that must not wait.
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
-    }
-}
-
-async fn repeated<T, F>(client: Qdrant, call: impl Fn(Qdrant) -> F) -> Result<T, QdrantError>
-where
-    F: Future<Output = Result<T, QdrantError>>,
-{
-    let mut pause = PAUSE;
-    for _ in 1..TRIES {
-        match call(client.clone()).await {
-            Err(e) if status(&e).is_some_and(|(code, message)| is_passing(code, message)) => {
-                tracing::debug!("repeating a call to the index: {e}");
-                let part = getrandom::u32().map_or(1.0, |bits| f64::from(bits) / f64::from(u32::MAX));
-                tokio::time::sleep(pause.mul_f64(part)).await;
-                pause *= 2;
-            }
-            done => return done,
-        }
-    }
-    call(client).await
-}
-
-/// Whether it may be otherwise in a moment.
-fn is_passing(code: Code, message: &str) -> bool {
-    match code {
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Aborted | Code::Unknown => true,
-        // What the client says of a server that it can't reach.
-        Code::Internal => message.starts_with("Failed to connect"),
-        _ => false,
-    }
-}
-
-fn status(error: &QdrantError) -> Option<(Code, &str)> {
-    match error {
-        QdrantError::ResponseError { status } | QdrantError::ResourceExhaustedError { status, .. } => {
-            Some((status.code(), status.message()))
-        }
-        _ => None,
     }
 }
 

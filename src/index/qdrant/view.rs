@@ -186,7 +186,7 @@ impl QdrantView {
             let mut request = query.clone();
             request.filter = Some(self.conditions(filter, Vec::new())?);
             let response =
-                self.cluster.remote.ask(request, |client, request| async move { client.query(request).await })?;
+                self.cluster.remote.read(request, |client, request| async move { client.query(request).await })?;
             let (mut found, mut scores) = (Vec::new(), Vec::new());
             for point in response.result {
                 let reading = self.cluster.reading(&point.payload);
@@ -241,7 +241,7 @@ impl QdrantView {
                 .with_payload(included(&ROW))
                 .build();
             let page =
-                self.cluster.remote.ask(request, |client, request| async move { client.scroll(request).await })?;
+                self.cluster.remote.read(request, |client, request| async move { client.scroll(request).await })?;
             self.rows(&page.result)
         };
         let (rows, is_whole) = self.settled(&look)?;

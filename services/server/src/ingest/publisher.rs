@@ -98,25 +98,32 @@ async fn publish_batch(app: &App, target: &Target, batch: Vec<Finished>) -> Vec<
             Err(e) => responses.push(refusal(document.id, document.index, &e)),
         }
     }
-    let heads: Vec<DocumentHead> =
-        staged.iter().filter(|_| target.precompute).map(|s: &Staged| s.head.clone()).collect();
-    let (ingestor, scope) = (app.ingestor.clone(), target.scope.clone());
-    let published = tokio::task::spawn_blocking(move || ingestor.publish(&scope, staged)).await;
-    let failure = match published {
-        Ok(Ok(())) => None,
-        Ok(Err(e)) => Some(e),
-        Err(_) => Some(Error::Encoder("an internal error; the server's log has it".into())),
+    let heads: Vec<DocumentHead> = staged.iter().map(|s: &Staged| s.head.clone()).collect();
+    let (ingestor, scope, ours) = (app.ingestor.clone(), target.scope.clone(), heads.clone());
+    let published = tokio::task::spawn_blocking(move || {
+        let done = ingestor.publish(&scope, staged);
+        done.map_err(|failure| (failure, ingestor.visible(&scope, &ours)))
+    });
+    let (failure, visible) = match published.await {
+        Ok(Ok(())) => (None, vec![true; heads.len()]),
+        Ok(Err((failure, visible))) => (Some(failure), visible),
+        Err(_) => (Some(Error::Encoder("an internal error; the server's log has it".into())), vec![false; heads.len()]),
     };
-    if let Some(failure) = failure {
+    if let Some(failure) = &failure {
         tracing::error!("publishing failed: {failure}");
-        for n in accepted {
-            responses[n] = refusal(responses[n].document_id.clone(), responses[n].index, &failure);
-        }
-        return responses;
     }
-    rooms.into_iter().for_each(Reservation::stored);
-    for (n, head) in accepted.into_iter().zip(heads) {
-        responses[n].precomputed = precompute(app, &target.scope, head).await;
+    for (((n, head), room), is_visible) in accepted.into_iter().zip(heads).zip(rooms).zip(visible) {
+        match &failure {
+            Some(failure) if !is_visible => {
+                responses[n] = refusal(responses[n].document_id.clone(), responses[n].index, failure);
+            }
+            _ => {
+                room.stored();
+                if target.precompute {
+                    responses[n].precomputed = precompute(app, &target.scope, head).await;
+                }
+            }
+        }
     }
     responses
 }
