@@ -15,7 +15,7 @@ use crate::document::{Document, Revision, Segment};
 use crate::encode::{Encoder, Priority};
 use crate::error::Result;
 use crate::extract::{self, Extracted};
-use crate::index::{BlockVectors, Boundaries, CollectionSettings, DocumentHead, Index, Scope, StoredSegment};
+use crate::index::{BlockVectors, Boundaries, CollectionSettings, DocumentHead, Index, Scope, StoredSegment, switched};
 use crate::split::{self, Limits, SPLITTER_VERSION};
 
 pub(crate) use passage::title_of;
@@ -97,7 +97,7 @@ impl Ingestor {
             let head = DocumentHead { metadata: head.metadata, ..current.clone() };
             return Ok(Staged { head, outcome });
         }
-        let revision = self.index.begin(scope)?;
+        let revision = begin(self.index.as_ref(), scope, &settings)?;
         head.revision = revision;
         let written = self.write(scope, &source, &settings, &mut head, deadline);
         if let Err(e) = written {
@@ -182,6 +182,17 @@ impl Ingestor {
         let revisions: Vec<Revision> = staged.iter().filter(is_new).map(|s| s.head.revision).collect();
         if revisions.is_empty() { Ok(()) } else { self.index.abandon(scope, &revisions) }
     }
+}
+
+/// Begins a revision in the collection that has these settings.
+pub(crate) fn begin(index: &dyn Index, scope: &Scope, settings: &CollectionSettings) -> Result<Revision> {
+    let revision = index.begin(scope)?;
+    // Another collection may have got the name since the settings were read; from here on the index would notice.
+    if index.view(scope)?.settings() != settings {
+        let _ = index.abandon(scope, &[revision]);
+        return Err(switched(scope));
+    }
+    Ok(revision)
 }
 
 /// Publishes heads, or gives their revisions up.

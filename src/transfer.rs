@@ -8,13 +8,16 @@
 //! An import publishes documents whole and skips those that are there already, so one that was cut off goes on when it is
 //! run again.
 
+mod reindex;
+
 use std::io::Read;
 use std::sync::Arc;
 
+pub use reindex::{Reindexed, reindex};
 use serde::{Deserialize, Serialize};
 
 use crate::deadline::Deadline;
-use crate::document::CollectionName;
+use crate::document::{CollectionName, DocumentId};
 use crate::encode::{Encoder, PackedVector};
 use crate::error::{Error, Result};
 use crate::index::{CollectionSettings, DocumentHead, Index, Scope, SegmentId, StoredSegment, View};
@@ -31,6 +34,10 @@ const PREFIX_BYTES: usize = 12;
 const SEGMENTS: usize = 64;
 /// Documents of a page of the listing.
 const PAGE: usize = 4096;
+/// Looks for documents that are replaced while they are read.
+const LOOKS: usize = 8;
+/// Pages of segments that are read before anything is said of their document.
+const PAGES_HELD: usize = 8;
 /// Documents that are published at once.
 const PUBLISHED: usize = 64;
 
@@ -116,40 +123,98 @@ fn cut_off() -> Error {
     Error::invalid("frame", "the file ends in the middle; what was whole is imported, run it again with the whole file")
 }
 
-/// Hands over a collection frame by frame, as it is now. Returns how many documents there were.
+/// Hands over a collection frame by frame, as it is now. Returns how many documents there were. `open` gives a view; it is
+/// called again where documents were replaced while they were read, which an embedded index never does to a view.
 ///
 /// # Errors
 /// The view's, the deadline's, and those of `each`, which end it.
 pub fn export(
-    view: &dyn View,
+    open: &dyn Fn() -> Result<Arc<dyn View>>,
     name: &CollectionName,
     vectors: bool,
     deadline: &Deadline,
     each: &mut dyn FnMut(Vec<u8>) -> Result<()>,
 ) -> Result<u64> {
+    frames(open, name, vectors, &mut |_| Ok(true), deadline, &mut |frame| each(frame.packed()?))
+}
+
+/// The frames of the documents that are wanted.
+fn frames(
+    open: &dyn Fn() -> Result<Arc<dyn View>>,
+    name: &CollectionName,
+    vectors: bool,
+    wanted: &mut dyn FnMut(&DocumentHead) -> Result<bool>,
+    deadline: &Deadline,
+    each: &mut dyn FnMut(Frame) -> Result<()>,
+) -> Result<u64> {
+    let view = open()?;
     let settings = view.settings().clone();
-    each(Frame::Collection { version: VERSION, name: name.clone(), settings, vectors }.packed()?)?;
-    let (mut documents, mut after) = (0, None);
-    loop {
-        let page = view.documents("", after.as_ref(), PAGE)?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id.clone());
-        for head in &page {
-            each(Frame::Document(Box::new((**head).clone())).packed()?)?;
-            for first in (0..head.segments).step_by(SEGMENTS) {
-                deadline.check("export")?;
-                let ordinals = first..head.segments.min(first + SEGMENTS as u32);
-                let ids: Vec<SegmentId> =
-                    ordinals.map(|ordinal| SegmentId { revision: head.revision, ordinal }).collect();
-                let stored = view.segments(&ids)?;
-                let segments = stored.iter().map(|s| if vectors { (**s).clone() } else { bare(s) }).collect();
-                each(Frame::Segments(segments).packed()?)?;
+    each(Frame::Collection { version: VERSION, name: name.clone(), settings, vectors })?;
+    let (mut documents, mut missed) = (0, Vec::new());
+    let mut hand_over = |view: &dyn View, head: &DocumentHead, missed: &mut Vec<DocumentId>| {
+        if wanted(head)? {
+            if document(view, head, vectors, deadline, each)? {
+                documents += 1;
+            } else {
+                missed.push(head.id.clone());
             }
-            documents += 1;
+        }
+        Ok(())
+    };
+    each_document(view.as_ref(), &mut |head| hand_over(view.as_ref(), head, &mut missed))?;
+    for _ in 0..LOOKS {
+        if missed.is_empty() {
+            break;
+        }
+        let view = open()?;
+        for id in std::mem::take(&mut missed) {
+            view.document(&id)?.map_or(Ok(()), |head| hand_over(view.as_ref(), &head, &mut missed))?;
         }
     }
-    each(Frame::End { documents }.packed()?)?;
+    if let Some(id) = missed.first() {
+        let reason = format!("document {id} is replaced faster than it is read");
+        return Err(Error::Unavailable { service: format!("collection {name}"), reason });
+    }
+    each(Frame::End { documents })?;
     Ok(documents)
+}
+
+/// The frames of a document, or none and `false` where it was replaced meanwhile.
+fn document(
+    view: &dyn View,
+    head: &DocumentHead,
+    vectors: bool,
+    deadline: &Deadline,
+    each: &mut dyn FnMut(Frame) -> Result<()>,
+) -> Result<bool> {
+    let page = |first: u32| {
+        deadline.check("export")?;
+        let ordinals = first..head.segments.min(first + SEGMENTS as u32);
+        let ids: Vec<SegmentId> = ordinals.map(|ordinal| SegmentId { revision: head.revision, ordinal }).collect();
+        let stored = view.segments(&ids)?;
+        Ok(Frame::Segments(stored.iter().map(|s| if vectors { (**s).clone() } else { bare(s) }).collect()))
+    };
+    // Some pages are read before anything is said of the document, for most all there are.
+    let mut pages = (0..head.segments).step_by(SEGMENTS);
+    let held = match pages.by_ref().take(PAGES_HELD).map(page).collect::<Result<Vec<Frame>>>() {
+        Err(Error::Unavailable { .. }) => return Ok(false),
+        held => held?,
+    };
+    each(Frame::Document(Box::new(head.clone())))?;
+    held.into_iter().try_for_each(&mut *each)?;
+    pages.try_for_each(|first| each(page(first)?))?;
+    Ok(true)
+}
+
+/// Every document in the order of their ids.
+fn each_document(view: &dyn View, each: &mut dyn FnMut(&DocumentHead) -> Result<()>) -> Result<()> {
+    let mut after = None;
+    loop {
+        let page = view.documents("", after.as_ref(), PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id.clone());
+        page.iter().try_for_each(|head| each(head))?;
+    }
 }
 
 /// A segment without vectors. Which blocks have one is known from their kinds.
@@ -243,15 +308,20 @@ impl Import {
     /// [`Error::InvalidArgument`] on `frame` for one that is damaged or out of order, [`Error::FingerprintMismatch`] for
     /// vectors of another encoder, and the encoder's, the deadline's and the store's. What was published stays.
     pub fn take(&mut self, frame: &[u8], deadline: &Deadline) -> Result<()> {
+        self.take_frame(Frame::unpacked(frame)?, deadline)
+    }
+
+    fn take_frame(&mut self, frame: Frame, deadline: &Deadline) -> Result<()> {
         let wrong = |what: &str| Error::invalid("frame", format!("{what} is out of order"));
-        match (Frame::unpacked(frame)?, &self.begun) {
+        match (frame, &self.begun) {
             (_, _) if self.ended => Err(wrong("what stands after the end")),
             (Frame::Collection { version, settings, vectors, .. }, None) => self.begin(version, settings, vectors),
             (Frame::Collection { .. }, Some(_)) => Err(wrong("a second collection")),
             (_, None) => Err(wrong("what stands before the collection")),
-            (Frame::Document(head), Some(_)) => {
+            (Frame::Document(head), Some(begun)) => {
+                let settings = begun.settings.clone();
                 self.end_document(deadline)?;
-                self.begin_document(*head)
+                self.begin_document(*head, &settings)
             }
             (Frame::Segments(segments), Some(_)) => self.take_segments(segments),
             (Frame::End { documents }, Some(_)) => {
@@ -307,7 +377,7 @@ impl Import {
         Ok(())
     }
 
-    fn begin_document(&mut self, mut head: DocumentHead) -> Result<()> {
+    fn begin_document(&mut self, mut head: DocumentHead, settings: &CollectionSettings) -> Result<()> {
         self.seen += 1;
         let current = self.index.view(&self.scope)?.document(&head.id)?;
         let is_there = |c: &DocumentHead| c.content_hash == head.content_hash && c.metadata == head.metadata;
@@ -316,7 +386,7 @@ impl Import {
             self.imported.unchanged += 1;
         } else {
             (self.admit)(&head)?;
-            head.revision = self.index.begin(&self.scope)?;
+            head.revision = ingest::begin(self.index.as_ref(), &self.scope, settings)?;
         }
         self.document = Some(Taken { head, skipped, segments: 0, end: 0, waiting: Vec::new() });
         Ok(())

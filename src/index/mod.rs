@@ -175,6 +175,11 @@ impl DocumentHead {
         Self { content_hash: String::new(), ..self }
     }
 
+    /// The same text and revision with what another head says beside it.
+    fn with_metadata_of(&self, other: &Self) -> Self {
+        Self { metadata: other.metadata.clone(), ..self.clone() }
+    }
+
     /// What citations show: the uri, or the id where there is none.
     #[must_use]
     pub fn source(&self) -> &str {
@@ -275,6 +280,18 @@ impl Disagreement {
     }
 }
 
+/// What a write gets whose collection has another's name by now.
+pub(crate) fn switched(scope: &Scope) -> Error {
+    let reason = "another collection was put in its place meanwhile; send the documents again".to_owned();
+    Error::Unavailable { service: format!("collection {}", scope.collection), reason }
+}
+
+/// Of one tenant's collections only.
+pub(crate) fn check_one_tenant(one: &Scope, other: &Scope) -> Result<()> {
+    let is_one = one.tenant == other.tenant;
+    if is_one { Ok(()) } else { Err(Error::invalid("collection", "belongs to another tenant")) }
+}
+
 /// Which documents to delete.
 #[derive(Clone, Debug)]
 pub enum Selector {
@@ -310,6 +327,13 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// [`Error::NotFound`], or the store's errors.
     fn delete_collection(&self, scope: &Scope) -> Result<()>;
+
+    /// Gives two collections of one tenant each other's names, in one step. Whoever holds a view keeps what it shows; what
+    /// is being written to one of them when that happens is refused, never written to the other.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for either, [`Error::InvalidArgument`] for two tenants, or the store's errors.
+    fn switch(&self, one: &Scope, other: &Scope) -> Result<()>;
 
     /// The collections of a tenant, by name.
     ///

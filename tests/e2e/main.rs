@@ -6,6 +6,7 @@ mod answer;
 mod cli;
 mod crash;
 mod digest;
+mod disk;
 // Its own tests use all of it.
 #[allow(dead_code)]
 #[path = "../qdrant/double/mod.rs"]

@@ -81,6 +81,29 @@ fn a_collection_goes_through_a_file() {
 }
 
 #[test]
+fn a_collection_is_encoded_anew_and_put_in_its_place() {
+    let directory = folder();
+    let (d, double) = (directory.path(), Double::start());
+    for index in ["embedded", double.url().as_str()] {
+        let to = ["--index", index];
+        succeed(d, &[&["ingest", "61.md", "62.md", "table.csv"], &to[..]].concat());
+        let wanted = context(d, &to);
+        let int8 = ["--index", index, "--precision", "int8"];
+        let told = json(d, &[&["reindex", "--keep-old", "--format", "json"], &int8[..]].concat());
+        assert_eq!((told["encoded"].as_u64(), told["documents"].as_u64()), (Some(3), Some(3)), "{told}");
+        assert!(context(d, &int8).contains("427 holes"));
+        let (_, said) = fail(d, &[&["compress", "-q", "holes", "-b", "100"], &to[..]].concat());
+        assert!(said.contains("fingerprint"), "{said}");
+        assert_eq!(context(d, &[&to[..], &["--collection", "default-reindexed"]].concat()), wanted);
+        assert!(fail(d, &[&["reindex"], &int8[..]].concat()).1.contains("already"));
+        succeed(d, &[&["collections", "switch", "default", "default-reindexed"], &to[..]].concat());
+        assert_eq!(context(d, &to), wanted);
+        assert!(fail(d, &[&["collections", "switch", "default", "nowhere"], &to[..]].concat()).1.contains("nowhere"));
+        assert!(succeed(d, &[&["doctor"], &to[..]].concat()).contains("all parts of the index say the same"));
+    }
+}
+
+#[test]
 fn a_backup_brings_everything_back() {
     let directory = folder();
     let (d, double) = (directory.path(), Double::start());

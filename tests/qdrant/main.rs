@@ -9,6 +9,7 @@
 mod alike;
 mod double;
 mod faults;
+mod reindex;
 mod tenants;
 
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tamis::document::{Block, BlockKind, MetadataValue, Revision, Segment};
+use tamis::error::Error;
 use tamis::index::embedded::EmbeddedIndex;
 use tamis::index::{DocumentHead, Filter, Index, Scope, Selector, StoredSegment};
 use tamis::span::Span;
@@ -21,7 +22,7 @@ use super::{head, open, segment, vector};
 /// Deaths of a run in CI.
 const ROUNDS: u64 = 200;
 /// Steps between which a process may die.
-const POINTS: [&str; 8] = [
+const POINTS: [&str; 10] = [
     "after-append",
     "before-truth-commit",
     "before-lexical",
@@ -30,6 +31,8 @@ const POINTS: [&str; 8] = [
     "after-merge",
     "before-snapshot",
     "before-directory",
+    "before-switch",
+    "after-switch",
 ];
 /// Documents that are written again and again.
 const DOCUMENTS: u64 = 40;
@@ -41,6 +44,31 @@ fn scope() -> Scope {
 /// A collection that comes and goes.
 fn other() -> Scope {
     Scope::new("default".parse().unwrap(), "other".parse().unwrap())
+}
+
+/// Two collections of one document each, `l` and `r`, that change names.
+fn pair() -> [(Scope, &'static str); 2] {
+    let named = |name: &str| Scope::new("default".parse().unwrap(), name.parse().unwrap());
+    [(named("left"), "l"), (named("right"), "r")]
+}
+
+fn put_one(index: &EmbeddedIndex, scope: &Scope, id: &str) {
+    match index.create_collection(scope, &index.collection(&self::scope()).unwrap().settings) {
+        Ok(()) | Err(Error::AlreadyExists { .. }) => {}
+        Err(e) => panic!("{e}"),
+    }
+    let revision = index.begin(scope).unwrap();
+    let mut head = head(id, id, revision);
+    head.content_hash = head.hash_content(SPLITTER_VERSION, std::iter::once(id));
+    index.append(scope, &head, 0, &[segment(id, 1)]).unwrap();
+    index.publish(scope, vec![head]).unwrap();
+}
+
+/// The one document of a collection.
+fn only(index: &EmbeddedIndex, scope: &Scope) -> Option<String> {
+    let documents = index.view(scope).ok()?.documents("", None, 2).unwrap();
+    assert!(documents.len() < 2, "{documents:?}");
+    documents.first().map(|head| head.id.to_string())
 }
 
 fn mixed(n: u64) -> u64 {
@@ -88,6 +116,7 @@ enum Step {
     Delete(Vec<u64>),
     Create,
     Drop,
+    Switch,
 }
 
 impl Step {
@@ -99,6 +128,7 @@ impl Step {
             Self::Delete(ids) => format!("delete {}", ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",")),
             Self::Create => "create -".into(),
             Self::Drop => "drop -".into(),
+            Self::Switch => "switch -".into(),
         }
     }
 
@@ -111,16 +141,18 @@ impl Step {
             "delete" => Self::Delete(rest.split(',').map(number).collect()),
             "create" => Self::Create,
             "drop" => Self::Drop,
+            "switch" => Self::Switch,
             other => panic!("{other}"),
         }
     }
 }
 
-/// What is there: versions by document, and the collection that comes and goes.
+/// What is there: versions by document, the collection that comes and goes, and which of the pair has which name.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct There {
     versions: BTreeMap<u64, u64>,
     other: bool,
+    switched: bool,
 }
 
 impl There {
@@ -131,6 +163,7 @@ impl There {
             Step::Delete(ids) => there.versions.retain(|id, _| !ids.contains(id)),
             Step::Create => there.other = true,
             Step::Drop => there.other = false,
+            Step::Switch => there.switched = !there.switched,
         }
         there
     }
@@ -152,11 +185,17 @@ fn writer() {
         .unwrap();
     }
     let index = open(Path::new(&directory));
+    for (scope, id) in pair() {
+        if only(&index, &scope).is_none() {
+            put_one(&index, &scope, id);
+        }
+    }
     let mut has_other = index.collection(&other()).is_ok();
     for n in 0..40 {
         let random = |what: u64| mixed(seed * 1009 + n * 31 + what);
         let step = match random(0) % 10 {
             0 | 1 => Step::Delete((0..1 + random(1) % 3).map(|m| random(10 + m) % DOCUMENTS).collect()),
+            2 if n % 2 == 1 => Step::Switch,
             2 if has_other => Step::Drop,
             2 => Step::Create,
             _ => {
@@ -177,14 +216,10 @@ fn writer() {
                 index.delete(&scope(), &Selector::Ids(ids)).unwrap();
             }
             Step::Create => {
-                index.create_collection(&other(), &index.collection(&scope()).unwrap().settings).unwrap();
-                let revision = index.begin(&other()).unwrap();
-                let mut head = head("only", "one", revision);
-                head.content_hash = head.hash_content(SPLITTER_VERSION, std::iter::once("one"));
-                index.append(&other(), &head, 0, &[segment("one", 1)]).unwrap();
-                index.publish(&other(), vec![head]).unwrap();
+                put_one(&index, &other(), "one");
                 has_other = true;
             }
+            Step::Switch => index.switch(&pair()[0].0, &pair()[1].0).unwrap(),
             Step::Drop => {
                 index.delete_collection(&other()).unwrap();
                 has_other = false;
@@ -253,7 +288,10 @@ fn look(directory: &Path) -> There {
     let segments = view.dense(&vector(1), &Filter::All, 10_000).unwrap().hits.len();
     assert_eq!(segments as u64, index.collection(&scope()).unwrap().segments);
     assert!(view.document_of(Revision(0)).is_none());
-    There { versions, other: index.collection(&other()).is_ok() }
+    let [left, right] = pair().map(|(scope, _)| only(&index, &scope));
+    let switched = left.as_deref() == Some("r");
+    assert!(right.is_none() || (left.is_some() && left != right), "{left:?} and {right:?}");
+    There { versions, other: index.collection(&other()).is_ok(), switched }
 }
 
 #[test]

@@ -158,6 +158,16 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Encode the collection anew by the encoder of these options, beside the one that is there, and put it in its place
+    Reindex {
+        /// Name of the new collection until it is ready, and of the old one from then on; otherwise the collection's with
+        /// "-reindexed" behind it
+        #[arg(long, value_name = "NAME")]
+        beside: Option<String>,
+        /// Keep the old collection, by that name
+        #[arg(long)]
+        keep_old: bool,
+    },
     /// Write all collections of the tenant to a folder, with vectors and a manifest
     Backup {
         /// The folder; it is made
@@ -423,6 +433,13 @@ pub(crate) enum CollectionsCommand {
     Stats {
         /// Its name
         name: String,
+    },
+    /// Give two collections each other's names, in one step
+    Switch {
+        /// The name of one
+        name: String,
+        /// The name of the other
+        other: String,
     },
     /// Remove segments that nobody sees, of revisions that were replaced or never published
     Sweep {

@@ -11,6 +11,7 @@ use tamis::error::{Error, Result};
 use tamis::index::qdrant::SWEPT_AFTER;
 use tamis::index::{BlockVectors, Boundaries, CollectionInfo, CollectionSettings};
 use tamis::ingest::settings_for;
+use tamis::transfer::reindex;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -163,6 +164,38 @@ impl CollectionService for Collections {
             move |app: &App, tenant: &TenantId| app.index.sweep(&crate::call::scope(tenant, &name)?, older_than);
         let segments = self.on_index(&request, sweep).await?;
         Ok(Response::new(v1::SweepCollectionResponse { segments }))
+    }
+
+    async fn switch_collections(
+        &self,
+        request: Request<v1::SwitchCollectionsRequest>,
+    ) -> std::result::Result<Response<v1::SwitchCollectionsResponse>, Status> {
+        let v1::SwitchCollectionsRequest { name, other } = request.get_ref().clone();
+        let switch = move |app: &App, tenant: &TenantId| {
+            app.index.switch(&crate::call::scope(tenant, &name)?, &crate::call::scope(tenant, &other)?)
+        };
+        self.on_index(&request, switch).await?;
+        Ok(Response::new(v1::SwitchCollectionsResponse {}))
+    }
+
+    async fn reindex_collection(
+        &self,
+        request: Request<v1::ReindexCollectionRequest>,
+    ) -> std::result::Result<Response<v1::ReindexCollectionResponse>, Status> {
+        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let v1::ReindexCollectionRequest { name, beside, keep_old } = request.into_inner();
+        let scope = call.scope(&name).map_err(|e| *refused(e))?;
+        let beside = beside.parse().map_err(|e| *refused(e))?;
+        let _open = self.app.quotas.stream(&scope.tenant).map_err(|e| *refused(e))?;
+        let app = self.app.clone();
+        let work = move |deadline: &_| reindex(&app.encoder, &app.index, &scope, &beside, keep_old, deadline);
+        let (done, _) = compute(&self.app.documents, &call.deadline, work).await.map_err(|e| *e)?;
+        Ok(Response::new(v1::ReindexCollectionResponse {
+            encoded: done.encoded,
+            documents: done.documents,
+            fingerprint_before: done.before.to_string(),
+            fingerprint: self.app.encoder.fingerprint().to_string(),
+        }))
     }
 
     type ExportCollectionStream =

@@ -17,7 +17,7 @@ mod live;
 mod snapshot;
 mod truth;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -65,7 +65,22 @@ impl EmbeddedIndex {
     pub fn open(directory: &Path) -> Result<Self> {
         std::fs::create_dir_all(directory).map_err(Error::io(directory))?;
         let truth = Truth::open(directory)?;
-        Ok(Self { directory: directory.to_path_buf(), truth, open: Mutex::default() })
+        let index = Self { directory: directory.to_path_buf(), truth, open: Mutex::default() };
+        index.remove_forgotten()?;
+        Ok(index)
+    }
+
+    /// Removes lexical indexes of collections that are gone: a deletion that was cut short leaves them.
+    fn remove_forgotten(&self) -> Result<()> {
+        let Ok(entries) = std::fs::read_dir(self.directory.join("lexical")) else { return Ok(()) };
+        let kept: HashSet<String> =
+            self.truth.read()?.collections()?.into_iter().map(|(_, record)| record.id.to_string()).collect();
+        for entry in entries.flatten().filter(|entry| !entry.file_name().to_str().is_some_and(|n| kept.contains(n))) {
+            if let Err(e) = std::fs::remove_dir_all(entry.path()) {
+                tracing::warn!("{}: {e}", entry.path().display());
+            }
+        }
+        Ok(())
     }
 
     fn collection_handle(&self, scope: &Scope) -> Result<Arc<Collection>> {
@@ -253,12 +268,31 @@ impl Index for EmbeddedIndex {
     fn delete_collection(&self, scope: &Scope) -> Result<()> {
         let record = self.truth.delete_collection(scope)?.ok_or_else(|| no_collection(scope))?;
         fail_point!("before-directory");
-        lock(&self.open).remove(&record.id);
+        let open = lock(&self.open).remove(&record.id);
+        if let Some(collection) = open {
+            // Whoever is writing has written, and nobody will again.
+            lock(&collection.writer).take();
+        }
         let directory = self.lexical_directory(record.id);
         match std::fs::remove_dir_all(&directory) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(directory)(e)),
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                // It is gone for everybody; its files go with the next start.
+                tracing::warn!("{}: {e}", directory.display());
+                Ok(())
+            }
             _ => Ok(()),
         }
+    }
+
+    fn switch(&self, one: &Scope, other: &Scope) -> Result<()> {
+        super::check_one_tenant(one, other)?;
+        let mut collections = [self.collection_handle(one)?, self.collection_handle(other)?];
+        collections.sort_by_key(|collection| collection.record.id);
+        let [first, second] = &collections;
+        // What is being written becomes visible first: what is looked at after the switch is all that there was.
+        let _first = lock(&first.writer);
+        let _second = (!Arc::ptr_eq(first, second)).then(|| lock(&second.writer));
+        self.truth.switch(one, other)
     }
 
     fn collections(&self, tenant: &TenantId) -> Result<Vec<CollectionInfo>> {
@@ -295,7 +329,7 @@ impl Index for EmbeddedIndex {
         let change = self.commit(scope, |record, live| {
             let heads: Vec<_> = match selector {
                 Selector::Ids(ids) => {
-                    let ids: std::collections::HashSet<&str> = ids.iter().map(|id| id.as_str()).collect();
+                    let ids: HashSet<&str> = ids.iter().map(|id| id.as_str()).collect();
                     live.documents().filter(|h| ids.contains(h.id.as_str())).cloned().collect()
                 }
                 selector => live.documents().filter(|h| selector.selects(h)).cloned().collect(),
@@ -338,7 +372,7 @@ fn current(collection: &Collection) -> Arc<Snapshot> {
 }
 
 /// Revisions that a filter lets through, or `None` where it lets through all.
-fn allowed(live: &Live, filter: &Filter) -> Option<std::collections::HashSet<Revision>> {
+fn allowed(live: &Live, filter: &Filter) -> Option<HashSet<Revision>> {
     if *filter == Filter::All {
         return None;
     }

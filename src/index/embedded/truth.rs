@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 pub(super) use read::Read;
 
 use super::cells::Cells;
+use super::no_collection;
 use crate::document::{CollectionName, DocumentId, Revision, TenantId};
 use crate::error::{Error, Result};
-use crate::index::{CollectionSettings, DocumentHead, Scope, StoredSegment};
+use crate::index::{CollectionSettings, DocumentHead, Scope, StoredSegment, switched};
 
 /// Format of the tables below; changes when old stores can't be read any more.
 const FORMAT: u32 = 2;
@@ -141,6 +142,29 @@ impl Truth {
         write.commit().map_err(self.failed())
     }
 
+    /// Gives two collections each other's names.
+    pub(super) fn switch(&self, one: &Scope, other: &Scope) -> Result<()> {
+        let write = self.write()?;
+        {
+            let mut table = write.open_table(COLLECTIONS).map_err(self.failed())?;
+            let mut records = Vec::with_capacity(2);
+            for scope in [one, other] {
+                let found = table.get((scope.tenant.as_str(), scope.collection.as_str())).map_err(self.failed())?;
+                let found = found.ok_or_else(|| no_collection(scope))?;
+                records.push(self.unpacked::<CollectionRecord>(found.value())?);
+            }
+            for (scope, record) in [other, one].into_iter().zip(records) {
+                let record = CollectionRecord { name: scope.collection.clone(), ..record };
+                let key = (scope.tenant.as_str(), scope.collection.as_str());
+                table.insert(key, self.packed(&record)?.as_slice()).map_err(self.failed())?;
+            }
+        }
+        fail_point!("before-switch");
+        write.commit().map_err(self.failed())?;
+        fail_point!("after-switch");
+        Ok(())
+    }
+
     /// Removes a collection with its documents; `None` where there is none.
     pub(super) fn delete_collection(&self, scope: &Scope) -> Result<Option<CollectionRecord>> {
         // Everything is read inside the write transaction: a publish that is under way comes before or after.
@@ -248,13 +272,19 @@ impl Truth {
                     Some(old) => Some(self.unpacked(old.value())?),
                     None => None,
                 };
-                let is_new = staged.remove(head.revision.0).map_err(self.failed())?.is_some();
-                let is_current = old.as_ref().is_some_and(|old| old.revision == head.revision);
-                if !is_new && !is_current {
-                    // New metadata for a revision that was replaced or deleted meanwhile: too late.
-                    continue;
+                let staged_for = staged.remove(head.revision.0).map_err(self.failed())?.map(|owner| owner.value());
+                if staged_for.is_some_and(|owner| owner != record.id) {
+                    return Err(switched(scope));
                 }
-                table.insert(key, self.packed(head)?.as_slice()).map_err(self.failed())?;
+                let is_same = old.as_ref().is_some_and(|old| old.revision == head.revision);
+                let head = match &old {
+                    _ if staged_for.is_some() || is_same => head.clone(),
+                    Some(old) if old.content_hash == head.content_hash => old.with_metadata_of(head),
+                    // New metadata for a text that was replaced or deleted meanwhile: too late.
+                    _ => continue,
+                };
+                let is_current = old.as_ref().is_some_and(|old| old.revision == head.revision);
+                table.insert(key, self.packed(&head)?.as_slice()).map_err(self.failed())?;
                 if let Some(old) = old.filter(|_| !is_current) {
                     self.remove_segments(write, old.revision)?;
                     change.added.retain(|(r, _)| *r != old.revision);
@@ -295,12 +325,9 @@ impl Truth {
             // A collection deleted meanwhile must not come back as orphaned heads.
             let collections = write.open_table(COLLECTIONS).map_err(self.failed())?;
             let key = (scope.tenant.as_str(), scope.collection.as_str());
-            let exists = match collections.get(key).map_err(self.failed())? {
-                Some(found) => self.unpacked::<CollectionRecord>(found.value())?.id == record.id,
-                None => false,
-            };
-            if !exists {
-                return Err(Error::NotFound { kind: "collection", name: record.name.to_string() });
+            let found = collections.get(key).map_err(self.failed())?.ok_or_else(|| no_collection(scope))?;
+            if self.unpacked::<CollectionRecord>(found.value())?.id != record.id {
+                return Err(switched(scope));
             }
         }
         fill(&write, &mut change)?;
@@ -367,8 +394,13 @@ impl Truth {
 
 /// What redb says, with what helps.
 fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
-    Error::store(
-        path,
-        format!("{error} (is the disk full, or the file damaged? restore it, or ingest into a new --data-dir)"),
-    )
+    let said = error.to_string();
+    let what_helps = if said.contains("Read-only file system") {
+        "the store is on a read-only file system; it has to be written even to be opened"
+    } else if said.contains("Previous I/O error") {
+        "an earlier write failed; what was acknowledged is safe: see to the disk, then start this process again"
+    } else {
+        "is the disk full, or the file damaged? restore it, or ingest into a new --data-dir"
+    };
+    Error::store(path, format!("{said} ({what_helps})"))
 }

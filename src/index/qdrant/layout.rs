@@ -24,14 +24,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tantivy::fieldnorm::FieldNormReader;
 
+use super::cluster::Record;
 use super::facets;
-use super::remote::Remote;
-use super::scoped::Owner;
+use super::remote::{self, Remote};
+use super::scoped::{Owner, record_id};
 use crate::document::Revision;
 use crate::encode::PackedVector;
 use crate::error::{Error, Result};
 use crate::hash;
-use crate::index::{DocumentHead, Draw, SegmentId, StoredSegment, bm25, terms};
+use crate::index::{DocumentHead, Draw, Scope, SegmentId, StoredSegment, bm25, terms};
 
 /// Vectors of a segment, by name.
 pub(super) const DENSE: &str = "dense";
@@ -164,6 +165,16 @@ fn indexes(name: &str, of_segments: bool) -> Vec<CreateFieldIndexCollection> {
 /// A point without a vector.
 pub(super) fn plain_point(id: PointId, payload: Payload) -> PointStruct {
     PointStruct { id: Some(id), payload, vectors: Some(NamedVectors::default().into()) }
+}
+
+/// A collection's record under the scope's name.
+pub(super) fn record_point(scope: &Scope, record: &Record) -> Result<PointStruct> {
+    let payload = Payload::from([
+        (key::TENANT.to_owned(), scope.tenant.as_str().into()),
+        (key::STORED.to_owned(), packed(record)?.into()),
+        (key::EPOCH.to_owned(), integer(remote::unique()?)),
+    ]);
+    Ok(plain_point(record_id(scope).into(), payload))
 }
 
 /// The point of a document's head.

@@ -22,8 +22,8 @@ mod scoped;
 mod upkeep;
 mod view;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use qdrant_client::qdrant::{Condition, Filter as Conditions, PointStruct};
@@ -31,12 +31,12 @@ use qdrant_client::qdrant::{Condition, Filter as Conditions, PointStruct};
 pub use address::QdrantAddress;
 use cluster::{Cluster, Record};
 use layout::{Payload, key};
-use scoped::{Owner, record_id};
+use scoped::Owner;
 use view::{QdrantView, Samples};
 
 use super::{
     CollectionInfo, CollectionSettings, CollectionStats, Disagreement, DocumentHead, Index, Scope, Selector,
-    StoredSegment, View,
+    StoredSegment, View, switched,
 };
 use crate::deadline::Deadline;
 use crate::document::{DocumentId, Revision, TenantId};
@@ -49,6 +49,8 @@ pub const SWEPT_AFTER: Duration = Duration::from_secs(3600);
 pub struct QdrantIndex {
     cluster: Arc<Cluster>,
     samples: Arc<Samples>,
+    /// Revisions that are being written, and which generation of their collection they are of.
+    begun: Mutex<HashMap<Revision, u64>>,
 }
 
 impl QdrantIndex {
@@ -58,11 +60,35 @@ impl QdrantIndex {
     /// [`Error::Unavailable`] where it can't be reached, [`Error::InvalidArgument`] on `index` for a wrong key or a
     /// version that is too old, [`Error::Store`] where others use our names.
     pub fn connect(address: QdrantAddress) -> Result<Self> {
-        Ok(Self { cluster: Arc::new(Cluster::connect(address)?), samples: Arc::default() })
+        Ok(Self { cluster: Arc::new(Cluster::connect(address)?), samples: Arc::default(), begun: Mutex::default() })
     }
 
     fn record(&self, scope: &Scope) -> Result<(Record, Owner, u64)> {
         self.cluster.record(scope)?.ok_or_else(|| no_collection(scope))
+    }
+
+    fn records(&self, tenant: &TenantId) -> Result<Vec<Record>> {
+        let of_tenant = Conditions::must([Condition::matches(key::TENANT, tenant.to_string())]);
+        let mut records = Vec::new();
+        self.cluster.each_page(&self.cluster.names.collections, &of_tenant, &[key::STORED], &mut |page| {
+            for point in page {
+                records.push(self.cluster.reading(&point.payload).unpacked::<Record>(key::STORED)?);
+            }
+            Ok(())
+        })?;
+        Ok(records)
+    }
+
+    fn begun(&self) -> MutexGuard<'_, HashMap<Revision, u64>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The collection that a revision was begun in, as long as it has its name.
+    fn record_of(&self, scope: &Scope, revisions: &[Revision]) -> Result<(Record, Owner)> {
+        let (record, owner, _) = self.record(scope)?;
+        let begun = self.begun();
+        let of_others = revisions.iter().any(|r| begun.get(r).is_some_and(|of| *of != record.generation));
+        if of_others { Err(switched(scope)) } else { Ok((record, owner)) }
     }
 }
 
@@ -72,13 +98,8 @@ impl Index for QdrantIndex {
         cluster.ensure(&cluster.names.segments(settings.dimension), Some(settings.dimension))?;
         let record =
             Record { name: scope.collection.clone(), generation: remote::unique()?, settings: settings.clone() };
-        let payload = Payload::from([
-            (key::TENANT.to_owned(), scope.tenant.as_str().into()),
-            (key::STORED.to_owned(), layout::packed(&record)?.into()),
-            (key::EPOCH.to_owned(), layout::integer(remote::unique()?)),
-        ]);
         // Of two that make it at once, the first one does.
-        cluster.insert(&cluster.names.collections, layout::plain_point(record_id(scope).into(), payload))?;
+        cluster.insert(&cluster.names.collections, layout::record_point(scope, &record)?)?;
         match cluster.record(scope)? {
             Some((found, ..)) if found.generation == record.generation => Ok(()),
             _ => Err(Error::AlreadyExists { kind: "collection", name: scope.collection.to_string() }),
@@ -95,15 +116,18 @@ impl Index for QdrantIndex {
         cluster.remove(&segments, owner.all())
     }
 
+    fn switch(&self, one: &Scope, other: &Scope) -> Result<()> {
+        super::check_one_tenant(one, other)?;
+        let (first, second) = (self.record(one)?.0, self.record(other)?.0);
+        let point = |scope: &Scope, record: Record| {
+            layout::record_point(scope, &Record { name: scope.collection.clone(), ..record })
+        };
+        let points = [point(one, second)?, point(other, first)?];
+        self.cluster.upsert(&self.cluster.names.collections, &points)
+    }
+
     fn collections(&self, tenant: &TenantId) -> Result<Vec<CollectionInfo>> {
-        let of_tenant = Conditions::must([Condition::matches(key::TENANT, tenant.to_string())]);
-        let mut names = Vec::new();
-        self.cluster.each_page(&self.cluster.names.collections, &of_tenant, &[key::STORED], &mut |page| {
-            for point in page {
-                names.push(self.cluster.reading(&point.payload).unpacked::<Record>(key::STORED)?.name);
-            }
-            Ok(())
-        })?;
+        let mut names: Vec<_> = self.records(tenant)?.into_iter().map(|record| record.name).collect();
         names.sort();
         names.into_iter().map(|name| self.collection(&Scope::new(tenant.clone(), name))).collect()
     }
@@ -120,12 +144,14 @@ impl Index for QdrantIndex {
     }
 
     fn begin(&self, scope: &Scope) -> Result<Revision> {
-        self.record(scope)?;
-        remote::unique().map(Revision)
+        let (record, ..) = self.record(scope)?;
+        let revision = Revision(remote::unique()?);
+        self.begun().insert(revision, record.generation);
+        Ok(revision)
     }
 
     fn append(&self, scope: &Scope, head: &DocumentHead, first: u32, segments: &[StoredSegment]) -> Result<()> {
-        let (record, owner, _) = self.record(scope)?;
+        let (record, owner) = self.record_of(scope, &[head.revision])?;
         let written = since_1970().as_secs();
         let point = |(ordinal, stored)| layout::segment_point(&owner, head, ordinal, stored, written);
         let points: Vec<PointStruct> = (first..).zip(segments).map(point).collect::<Result<_>>()?;
@@ -133,7 +159,12 @@ impl Index for QdrantIndex {
     }
 
     fn abandon(&self, scope: &Scope, revisions: &[Revision]) -> Result<()> {
+        let of: HashSet<u64> = revisions.iter().filter_map(|revision| self.begun().remove(revision)).collect();
         let (record, owner, _) = self.record(scope)?;
+        if of.iter().any(|generation| *generation != record.generation) {
+            // Where it is now, it can be swept.
+            return Ok(());
+        }
         let segments = self.cluster.names.segments(record.settings.dimension);
         // What was published meanwhile is not ours to remove.
         let mut left = Vec::with_capacity(revisions.len());
@@ -146,7 +177,8 @@ impl Index for QdrantIndex {
     }
 
     fn publish(&self, scope: &Scope, heads: Vec<DocumentHead>) -> Result<()> {
-        let (record, owner, _) = self.record(scope)?;
+        let revisions: Vec<Revision> = heads.iter().map(|head| head.revision).collect();
+        let (record, owner) = self.record_of(scope, &revisions)?;
         let (cluster, dimension) = (&self.cluster, record.settings.dimension);
         let segments = cluster.names.segments(dimension);
         let mut old = cluster.heads(heads.iter().map(|head| owner.head_id(&head.id)).collect())?;
@@ -154,15 +186,20 @@ impl Index for QdrantIndex {
         let stored = cluster.counts(&segments, heads.iter().map(of_head).collect())?;
         let mut last: HashMap<DocumentId, DocumentHead> = HashMap::new();
         let mut replaced = Vec::new();
-        for (head, stored) in heads.into_iter().zip(stored) {
+        for (mut head, stored) in heads.into_iter().zip(stored) {
             let current = old.get(&owner.head_id(&head.id));
             if current.is_some_and(|current| current.revision == head.revision) {
                 // Only its metadata changed.
                 let words = Payload::from([(key::FACETS.to_owned(), facets::of(&head))]);
                 cluster.set(&segments, of_head(&head), words)?;
             } else if stored == 0 && head.segments > 0 {
-                // New metadata for a revision that was replaced or deleted meanwhile: too late.
-                continue;
+                // New metadata for a revision that was replaced or deleted meanwhile.
+                match current.filter(|current| current.content_hash == head.content_hash) {
+                    Some(current) => head = current.with_metadata_of(&head),
+                    None => continue,
+                }
+                let words = Payload::from([(key::FACETS.to_owned(), facets::of(&head))]);
+                cluster.set(&segments, of_head(&head), words)?;
             }
             // Of two heads with one id the later one counts.
             if let Some(earlier) = last.insert(head.id.clone(), head) {
@@ -177,13 +214,19 @@ impl Index for QdrantIndex {
         }
         replaced.retain(|revision| last.values().all(|head| head.revision != *revision));
         cluster.upsert(&cluster.names.heads, &points)?;
-        // A collection deleted meanwhile keeps nothing, and says so.
+        // A collection deleted meanwhile keeps nothing, and says so; one under another name by now keeps what it has.
         if cluster.record(scope)?.is_none_or(|(found, ..)| found.generation != record.generation) {
+            if self.records(&scope.tenant)?.iter().any(|found| found.generation == record.generation) {
+                return Err(switched(scope));
+            }
             cluster.remove(&cluster.names.heads, owner.all())?;
             cluster.remove(&segments, owner.all())?;
             return Err(no_collection(scope));
         }
         cluster.changed(scope)?;
+        let mut begun = self.begun();
+        begun.retain(|revision, _| !revisions.contains(revision));
+        drop(begun);
         // What is acknowledged is visible; what is left of the old revisions is not, and can be swept.
         if let Err(e) = cluster.remove_revisions(&owner, dimension, &replaced) {
             tracing::warn!("segments of {} replaced revisions are left to be swept: {e}", replaced.len());
@@ -210,6 +253,9 @@ impl Index for QdrantIndex {
         };
         if !heads.is_empty() {
             self.cluster.delete(scope, &owner, record.settings.dimension, &heads)?;
+            if self.record(scope)?.0.generation != record.generation {
+                return Err(switched(scope));
+            }
         }
         Ok(heads.len() as u64)
     }

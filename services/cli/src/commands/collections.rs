@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use tamis_proto::v1::{
     BlockVectors, Boundaries, Collection, CreateCollectionRequest, DeleteCollectionRequest, GetCollectionRequest,
-    GetCollectionStatsRequest, ListCollectionsRequest, SweepCollectionRequest,
+    GetCollectionStatsRequest, ListCollectionsRequest, ReindexCollectionRequest, SweepCollectionRequest,
+    SwitchCollectionsRequest,
 };
 
 use super::line;
@@ -58,6 +59,15 @@ pub(crate) async fn run(global: &Global, command: CollectionsCommand) -> Result 
                 format!("{}, {} terms, {stale}", to_text(&collection), stats.terms)
             })?;
         }
+        CollectionsCommand::Switch { name, other } => {
+            let request = SwitchCollectionsRequest { name: name.clone(), other: other.clone() };
+            client.switch_collections(request).await?;
+            line(&if json_output {
+                json!({ "switched": [name, other] }).to_string()
+            } else {
+                format!("{name} and {other} have each other's names")
+            })?;
+        }
         CollectionsCommand::Sweep { name, older_than_s } => {
             let request = SweepCollectionRequest { name: name.clone(), older_than_s: Some(older_than_s) };
             let segments = client.sweep_collection(request).await?.into_inner().segments;
@@ -68,6 +78,27 @@ pub(crate) async fn run(global: &Global, command: CollectionsCommand) -> Result 
             })?;
         }
     }
+    connection.close().await
+}
+
+pub(crate) async fn reindex(global: &Global, beside: Option<String>, keep_old: bool) -> Result {
+    let connection = Connection::open(global, Store::Kept).await?;
+    let name = global.collection.clone();
+    let beside = beside.unwrap_or_else(|| format!("{name}-reindexed"));
+    let request = ReindexCollectionRequest { name: name.clone(), beside: beside.clone(), keep_old };
+    let done = connection.collections().reindex_collection(request).await?.into_inner();
+    line(&if global.format == OutputFormat::Json {
+        json!({
+            "reindexed": name, "encoded": done.encoded, "documents": done.documents,
+            "fingerprint_before": done.fingerprint_before, "fingerprint": done.fingerprint,
+            "kept": keep_old.then_some(beside),
+        })
+        .to_string()
+    } else {
+        let kept = if keep_old { format!("; the old one is {beside}") } else { String::new() };
+        let (before, now) = (done.fingerprint_before, done.fingerprint);
+        format!("{name}: {} documents, {} encoded, {before} before and {now} now{kept}", done.documents, done.encoded)
+    })?;
     connection.close().await
 }
 

@@ -56,6 +56,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         Command::Export(args) => transfer::export(&global, args).await,
         Command::Import { file } => transfer::import(&global, file).await,
         Command::Backup { folder } => transfer::backup(&global, folder).await,
+        Command::Reindex { beside, keep_old } => collections::reindex(&global, beside, keep_old).await,
         Command::Restore { folder } => transfer::restore(&global, folder).await,
         Command::Models(command) => models::run(&global, command).await,
         Command::Serve(args) => serve::run(&global, args).await,

@@ -26,12 +26,12 @@ pub(super) fn begin_export(app: App, scope: Scope, vectors: bool, deadline: Dead
         let _open = open;
         let (index, to) = (app.index.clone(), say.clone());
         let work = move |deadline: &Deadline| {
-            let view = index.view(&scope)?;
+            let open = || index.view_until(&scope, deadline);
             let each = &mut |frame| {
                 let part = v1::ExportCollectionResponse { frame };
                 to.blocking_send(Ok(part)).map_err(|_| Error::Cancelled)
             };
-            export(view.as_ref(), &scope.collection, vectors, deadline, each)
+            export(&open, &scope.collection, vectors, deadline, each)
         };
         let done = tokio::select! {
             done = compute(&app.documents, &deadline, work) => done,

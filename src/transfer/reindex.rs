@@ -1,0 +1,132 @@
+//! A collection encoded anew beside the one that is served, and then put in its place.
+//!
+//! The new one is filled from the old one's texts while that is read and written as before, and again with what has changed
+//! meanwhile, until nothing has. Then the two change names in one step. What was written to the old one after the last look
+//! and before that step is brought over at last; what comes to the new one after it is newer and stays.
+//!
+//! An interrupted one goes on when it is run again: what the new collection has already is not encoded twice.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Import, LOOKS, each_document, frames};
+use crate::deadline::Deadline;
+use crate::document::{CollectionName, DocumentId, Revision};
+use crate::encode::{Encoder, Fingerprint};
+use crate::error::{Error, Result};
+use crate::hash;
+use crate::index::{DocumentHead, Index, Scope, Selector, View};
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reindexed {
+    /// How the collection was encoded before.
+    pub before: Fingerprint,
+    /// Documents that were encoded.
+    pub encoded: u64,
+    /// Documents that it has now.
+    pub documents: u64,
+}
+
+/// The new collection's documents by the hash of their ids.
+type Known = HashMap<hash::Beginning, Revision>;
+
+/// Encodes a collection by this encoder, beside it, and puts the new one in its place. The old one is then called `beside`,
+/// and deleted unless it is to be kept.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] on `collection` where it is encoded so already, or on `beside` for its own name;
+/// [`Error::NotFound`]; [`Error::FingerprintMismatch`] where `beside` is of another encoder; the deadline's, the encoder's
+/// and the store's: then the collection is as it was, or as it is to be.
+pub fn reindex(
+    encoder: &Arc<dyn Encoder>,
+    index: &Arc<dyn Index>,
+    scope: &Scope,
+    beside: &CollectionName,
+    keep: bool,
+    deadline: &Deadline,
+) -> Result<Reindexed> {
+    if *beside == scope.collection {
+        return Err(Error::invalid(
+            "beside",
+            "is the collection's own name; the new one needs another until it is ready",
+        ));
+    }
+    let new = Scope::new(scope.tenant.clone(), beside.clone());
+    let before = index.view(scope)?.settings().fingerprint.clone();
+    if before == *encoder.fingerprint() {
+        let name = scope.collection.as_str();
+        return Err(Error::invalid("collection", format!("{name:?} is encoded by {before} already")));
+    }
+    let mut follow = Follow { encoder, index, deadline, encoded: 0 };
+    for _ in 0..LOOKS {
+        if follow.all(scope, &new, &|_, _| true)? == 0 {
+            break;
+        }
+    }
+    let known = known(index.view(&new)?.as_ref())?;
+    index.switch(scope, &new)?;
+    // From here on the names are the other way round.
+    let unchanged = |id: &DocumentId, now: Option<Revision>| known.get(&hash::of_texts([id.as_str()])).copied() == now;
+    follow.all(&new, scope, &unchanged)?;
+    if !keep {
+        index.delete_collection(&new)?;
+    }
+    Ok(Reindexed { before, encoded: follow.encoded, documents: index.collection(scope)?.documents })
+}
+
+struct Follow<'a> {
+    encoder: &'a Arc<dyn Encoder>,
+    index: &'a Arc<dyn Index>,
+    deadline: &'a Deadline,
+    encoded: u64,
+}
+
+impl Follow<'_> {
+    /// Makes one collection's documents those of another, of which `may` says whether they may be replaced or deleted.
+    /// Returns how many were.
+    fn all(&mut self, from: &Scope, to: &Scope, may: &dyn Fn(&DocumentId, Option<Revision>) -> bool) -> Result<u64> {
+        let new = match self.index.view(to) {
+            Ok(new) => Some(new),
+            Err(Error::NotFound { .. }) => None,
+            Err(e) => return Err(e),
+        };
+        let current = |id: &DocumentId| new.as_ref().map_or(Ok(None), |view| view.document(id));
+        let mut wanted = |head: &DocumentHead| {
+            let there = current(&head.id)?;
+            let is_there = |c: &DocumentHead| c.content_hash == head.content_hash && c.metadata == head.metadata;
+            Ok(!there.as_deref().is_some_and(is_there) && may(&head.id, there.as_deref().map(|head| head.revision)))
+        };
+        let admit = Box::new(|_: &DocumentHead| Ok(()));
+        let mut import = Import::new(self.encoder.clone(), self.index.clone(), to.clone(), admit);
+        let taking = &mut |frame| import.take_frame(frame, self.deadline);
+        let open = || self.index.view_until(from, self.deadline);
+        if let Err(e) = frames(&open, &from.collection, false, &mut wanted, self.deadline, taking) {
+            // Why it ended counts; what can't be given up now is never seen either.
+            let _ = import.give_up();
+            return Err(e);
+        }
+        let encoded = import.finish()?.written;
+        self.encoded += encoded;
+        let (mut gone, old) = (Vec::new(), self.index.view_until(from, self.deadline)?);
+        if let Some(new) = &new {
+            each_document(new.as_ref(), &mut |head| {
+                if old.document(&head.id)?.is_none() && may(&head.id, Some(head.revision)) {
+                    gone.push(head.id.clone());
+                }
+                Ok(())
+            })?;
+        }
+        let deleted = if gone.is_empty() { 0 } else { self.index.delete(to, &Selector::Ids(gone))? };
+        Ok(encoded + deleted)
+    }
+}
+
+fn known(view: &dyn View) -> Result<Known> {
+    let mut known = Known::new();
+    each_document(view, &mut |head| {
+        known.insert(hash::of_texts([head.id.as_str()]), head.revision);
+        Ok(())
+    })?;
+    Ok(known)
+}
