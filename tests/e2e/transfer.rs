@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 use crate::double::Double;
-use crate::support::{fail, json, succeed};
+use crate::support::{fail, json, succeed, tamis};
 
 fn folder() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
@@ -101,6 +103,61 @@ fn a_collection_is_encoded_anew_and_put_in_its_place() {
         assert!(fail(d, &[&["collections", "switch", "default", "nowhere"], &to[..]].concat()).1.contains("nowhere"));
         assert!(succeed(d, &[&["doctor"], &to[..]].concat()).contains("all parts of the index say the same"));
     }
+}
+
+/// Ends a command with SIGKILL after so many milliseconds, unless it ends before. Whether it was killed.
+fn killed(directory: &Path, arguments: &[&str], after_ms: u64) -> bool {
+    let mut child = tamis(directory, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(after_ms));
+    let _ = child.kill();
+    !child.wait().unwrap().success()
+}
+
+#[test]
+fn what_is_killed_in_the_middle_is_done_by_running_it_again() {
+    let directory = folder();
+    let d = directory.path();
+    succeed(d, &["ingest", "."]);
+    let wanted = context(d, &[]);
+    let int8 = ["--precision", "int8"];
+    let mut deaths = 0;
+    for round in 0..6 {
+        deaths += u64::from(killed(d, &["reindex", "--precision", "int8"], 400 + round * 250));
+        // The one or the other, whole.
+        let listed = json(d, &["collections", "get", "default", "--format", "json"]);
+        assert_eq!(listed["documents"].as_u64(), Some(72), "{listed}");
+        if listed["fingerprint"].as_str().unwrap().contains("int8") {
+            break;
+        }
+        assert_eq!(context(d, &[]), wanted);
+    }
+    let finished = json(d, &["collections", "get", "default", "--format", "json"]);
+    if !finished["fingerprint"].as_str().unwrap().contains("int8") {
+        succeed(d, &[&["reindex"], &int8[..]].concat());
+    }
+    assert!(context(d, &int8).contains("427 holes"));
+
+    for round in 0..4 {
+        deaths += u64::from(killed(d, &["backup", "kept"], 200 + round * 150));
+        if d.join("kept/manifest.json").exists() {
+            break;
+        }
+        assert!(fail(d, &["restore", "kept"]).1.contains("manifest.json"), "a backup without it is none");
+    }
+    if !d.join("kept/manifest.json").exists() {
+        succeed(d, &["backup", "kept"]);
+    }
+    for round in 0..4 {
+        deaths +=
+            u64::from(killed(d, &["restore", "kept", "--data-dir", "anew", "--precision", "int8"], 300 + round * 200));
+    }
+    let restored = [&int8[..], &["--data-dir", "anew"]].concat();
+    succeed(d, &[&["restore", "kept"], &restored[..]].concat());
+    assert_eq!(context(d, &restored), context(d, &int8));
+    for store in [&[][..], &["--data-dir", "anew"]] {
+        assert!(succeed(d, &[&["doctor"], store].concat()).contains("all parts of the index say the same"));
+    }
+    assert!(deaths > 3, "{deaths}");
 }
 
 #[test]
