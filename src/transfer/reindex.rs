@@ -9,7 +9,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Import, LOOKS, each_document, frames};
+use super::Import;
+use super::export::{LOOKS, each_document, frames};
 use crate::deadline::Deadline;
 use crate::document::{CollectionName, DocumentId, Revision};
 use crate::encode::{Encoder, Fingerprint};

@@ -1,11 +1,16 @@
 //! Files that are not what an export writes.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::*;
+use crate::deadline::Deadline;
 use crate::document::{Block, BlockKind, Revision, Segment};
-use crate::encode::{Fingerprint, Priority, Vector};
+use crate::encode::{Encoder, Fingerprint, PackedVector, Priority, Vector};
 use crate::index::embedded::EmbeddedIndex;
+use crate::index::{Index, Scope};
+use crate::ingest;
+use crate::span::Span;
 use crate::split::SPLITTER_VERSION;
 
 /// Gives every text one vector.

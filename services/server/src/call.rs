@@ -28,6 +28,12 @@ impl Call {
         Ok(Self { tenant: admitted(app, request.metadata())?, deadline: Deadline::after(limit) })
     }
 
+    /// A call over a whole collection, which takes as long as that is large: only the caller's own limit counts.
+    pub(crate) fn over_all<T>(app: &App, request: &Request<T>) -> Result<Self> {
+        let deadline = grpc_timeout(request.metadata()).map_or_else(Deadline::none, Deadline::after);
+        Ok(Self { tenant: admitted(app, request.metadata())?, deadline })
+    }
+
     pub(crate) fn scope(&self, collection: &str) -> Result<Scope> {
         scope(&self.tenant, collection)
     }

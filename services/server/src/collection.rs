@@ -37,6 +37,24 @@ impl Collections {
         work: impl FnOnce(&App, &TenantId) -> Result<R> + Send + 'static,
     ) -> std::result::Result<R, Status> {
         let call = Call::of(&self.app, request).map_err(|e| *refused(e))?;
+        self.on_index_within(call, work).await
+    }
+
+    /// The same for a call over a whole collection.
+    async fn on_all_of_index<T, R: Send + 'static>(
+        &self,
+        request: &Request<T>,
+        work: impl FnOnce(&App, &TenantId) -> Result<R> + Send + 'static,
+    ) -> std::result::Result<R, Status> {
+        let call = Call::over_all(&self.app, request).map_err(|e| *refused(e))?;
+        self.on_index_within(call, work).await
+    }
+
+    async fn on_index_within<R: Send + 'static>(
+        &self,
+        call: Call,
+        work: impl FnOnce(&App, &TenantId) -> Result<R> + Send + 'static,
+    ) -> std::result::Result<R, Status> {
         let (app, tenant) = (self.app.clone(), call.tenant);
         let work = move |_: &_| work(&app, &tenant);
         let (result, _) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
@@ -145,8 +163,9 @@ impl CollectionService for Collections {
         request: Request<v1::GetCollectionStatsRequest>,
     ) -> std::result::Result<Response<v1::GetCollectionStatsResponse>, Status> {
         let name = request.get_ref().name.clone();
-        let stats =
-            self.on_index(&request, move |app, tenant| app.index.stats(&crate::call::scope(tenant, &name)?)).await?;
+        let stats = self
+            .on_all_of_index(&request, move |app, tenant| app.index.stats(&crate::call::scope(tenant, &name)?))
+            .await?;
         Ok(Response::new(v1::GetCollectionStatsResponse {
             collection: Some(wire(&stats.info)),
             terms: stats.terms,
@@ -162,7 +181,7 @@ impl CollectionService for Collections {
         let older_than = older_than_s.map_or(SWEPT_AFTER, Duration::from_secs);
         let sweep =
             move |app: &App, tenant: &TenantId| app.index.sweep(&crate::call::scope(tenant, &name)?, older_than);
-        let segments = self.on_index(&request, sweep).await?;
+        let segments = self.on_all_of_index(&request, sweep).await?;
         Ok(Response::new(v1::SweepCollectionResponse { segments }))
     }
 
@@ -182,7 +201,7 @@ impl CollectionService for Collections {
         &self,
         request: Request<v1::ReindexCollectionRequest>,
     ) -> std::result::Result<Response<v1::ReindexCollectionResponse>, Status> {
-        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::over_all(&self.app, &request).map_err(|e| *refused(e))?;
         let v1::ReindexCollectionRequest { name, beside, keep_old } = request.into_inner();
         let scope = call.scope(&name).map_err(|e| *refused(e))?;
         let beside = beside.parse().map_err(|e| *refused(e))?;
@@ -205,7 +224,7 @@ impl CollectionService for Collections {
         &self,
         request: Request<v1::ExportCollectionRequest>,
     ) -> std::result::Result<Response<Self::ExportCollectionStream>, Status> {
-        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::over_all(&self.app, &request).map_err(|e| *refused(e))?;
         let scope = call.scope(&request.get_ref().name).map_err(|e| *refused(e))?;
         let open = self.app.quotas.stream(&scope.tenant).map_err(|e| *refused(e))?;
         let frames = transfer::begin_export(self.app.clone(), scope, request.get_ref().vectors, call.deadline, open);
@@ -216,7 +235,7 @@ impl CollectionService for Collections {
         &self,
         request: Request<Streaming<v1::ImportCollectionRequest>>,
     ) -> std::result::Result<Response<v1::ImportCollectionResponse>, Status> {
-        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::over_all(&self.app, &request).map_err(|e| *refused(e))?;
         let mut incoming = request.into_inner();
         let nothing = || Error::invalid("frame", "the file is empty");
         let first = incoming.message().await?.ok_or_else(|| *refused(nothing()))?;
