@@ -56,6 +56,11 @@ impl DocumentHead {
         Self { metadata: other.metadata.clone(), ..self.clone() }
     }
 
+    /// Whether another head is of the same content with the same metadata: then there is nothing to write.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.content_hash == other.content_hash && self.metadata == other.metadata
+    }
+
     /// What citations show: the uri, or the id where there is none.
     #[must_use]
     pub fn source(&self) -> &str {

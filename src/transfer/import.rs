@@ -170,8 +170,7 @@ impl Import {
     fn begin_document(&mut self, mut head: DocumentHead, settings: &CollectionSettings) -> Result<()> {
         self.seen += 1;
         let current = self.index.view(&self.scope)?.document(&head.id)?;
-        let is_there = |c: &DocumentHead| c.content_hash == head.content_hash && c.metadata == head.metadata;
-        let skipped = current.is_some_and(|current| is_there(&current));
+        let skipped = current.is_some_and(|current| current.says_the_same(&head));
         if skipped {
             self.imported.unchanged += 1;
         } else {

@@ -33,7 +33,8 @@ pub struct Reindexed {
 type Known = HashMap<hash::Beginning, Revision>;
 
 /// Encodes a collection by this encoder, beside it, and puts the new one in its place. The old one is then called `beside`,
-/// and deleted unless it is to be kept.
+/// and deleted unless it is to be kept. A collection that has that name before is taken for what an interrupted call has
+/// left: documents of it that the collection does not have are deleted.
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] on `collection` where it is encoded so already, or on `beside` for its own name;
@@ -95,8 +96,9 @@ impl Follow<'_> {
         let current = |id: &DocumentId| new.as_ref().map_or(Ok(None), |view| view.document(id));
         let mut wanted = |head: &DocumentHead| {
             let there = current(&head.id)?;
-            let is_there = |c: &DocumentHead| c.content_hash == head.content_hash && c.metadata == head.metadata;
-            Ok(!there.as_deref().is_some_and(is_there) && may(&head.id, there.as_deref().map(|head| head.revision)))
+            let there = there.as_deref();
+            Ok(!there.is_some_and(|there| there.says_the_same(head))
+                && may(&head.id, there.map(|there| there.revision)))
         };
         let admit = Box::new(|_: &DocumentHead| Ok(()));
         let mut import = Import::new(self.encoder.clone(), self.index.clone(), to.clone(), admit);

@@ -161,7 +161,7 @@ pub(crate) enum Command {
     /// Encode the collection anew by the encoder of these options, beside the one that is there, and put it in its place
     Reindex {
         /// Name of the new collection until it is ready, and of the old one from then on; otherwise the collection's with
-        /// "-reindexed" behind it
+        /// "-reindexed" behind it. One that is there already is taken for what an interrupted reindex has left
         #[arg(long, value_name = "NAME")]
         beside: Option<String>,
         /// Keep the old collection, by that name

@@ -31,30 +31,12 @@ impl Collections {
     }
 
     /// Runs a step on the index, on a thread that may block.
-    async fn on_index<T, R: Send + 'static>(
+    async fn on_index<R: Send + 'static>(
         &self,
-        request: &Request<T>,
+        call: Result<Call>,
         work: impl FnOnce(&App, &TenantId) -> Result<R> + Send + 'static,
     ) -> std::result::Result<R, Status> {
-        let call = Call::of(&self.app, request).map_err(|e| *refused(e))?;
-        self.on_index_within(call, work).await
-    }
-
-    /// The same for a call over a whole collection.
-    async fn on_all_of_index<T, R: Send + 'static>(
-        &self,
-        request: &Request<T>,
-        work: impl FnOnce(&App, &TenantId) -> Result<R> + Send + 'static,
-    ) -> std::result::Result<R, Status> {
-        let call = Call::over_all(&self.app, request).map_err(|e| *refused(e))?;
-        self.on_index_within(call, work).await
-    }
-
-    async fn on_index_within<R: Send + 'static>(
-        &self,
-        call: Call,
-        work: impl FnOnce(&App, &TenantId) -> Result<R> + Send + 'static,
-    ) -> std::result::Result<R, Status> {
+        let call = call.map_err(|e| *refused(e))?;
         let (app, tenant) = (self.app.clone(), call.tenant);
         let work = move |_: &_| work(&app, &tenant);
         let (result, _) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
@@ -117,7 +99,7 @@ impl CollectionService for Collections {
     ) -> std::result::Result<Response<v1::CreateCollectionResponse>, Status> {
         let wanted = request.get_ref().clone();
         let info = self
-            .on_index(&request, move |app, tenant| {
+            .on_index(Call::of(&self.app, &request), move |app, tenant| {
                 let scope = tamis::index::Scope::new(tenant.clone(), wanted.name.parse()?);
                 app.index.create_collection(&scope, &settings(app, &wanted)?)?;
                 app.index.collection(&scope)
@@ -132,7 +114,9 @@ impl CollectionService for Collections {
     ) -> std::result::Result<Response<v1::GetCollectionResponse>, Status> {
         let name = request.get_ref().name.clone();
         let info = self
-            .on_index(&request, move |app, tenant| app.index.collection(&crate::call::scope(tenant, &name)?))
+            .on_index(Call::of(&self.app, &request), move |app, tenant| {
+                app.index.collection(&crate::call::scope(tenant, &name)?)
+            })
             .await?;
         Ok(Response::new(v1::GetCollectionResponse { collection: Some(wire(&info)) }))
     }
@@ -142,7 +126,7 @@ impl CollectionService for Collections {
         request: Request<v1::ListCollectionsRequest>,
     ) -> std::result::Result<Response<v1::ListCollectionsResponse>, Status> {
         let index = Arc::clone(&self.app.index);
-        let infos = self.on_index(&request, move |_, tenant| index.collections(tenant)).await?;
+        let infos = self.on_index(Call::of(&self.app, &request), move |_, tenant| index.collections(tenant)).await?;
         Ok(Response::new(v1::ListCollectionsResponse { collections: infos.iter().map(wire).collect() }))
     }
 
@@ -151,7 +135,7 @@ impl CollectionService for Collections {
         request: Request<v1::DeleteCollectionRequest>,
     ) -> std::result::Result<Response<v1::DeleteCollectionResponse>, Status> {
         let name = request.get_ref().name.clone();
-        self.on_index(&request, move |app, tenant| {
+        self.on_index(Call::of(&self.app, &request), move |app, tenant| {
             app.index.delete_collection(&tamis::index::Scope::new(tenant.clone(), name.parse()?))
         })
         .await?;
@@ -164,7 +148,9 @@ impl CollectionService for Collections {
     ) -> std::result::Result<Response<v1::GetCollectionStatsResponse>, Status> {
         let name = request.get_ref().name.clone();
         let stats = self
-            .on_all_of_index(&request, move |app, tenant| app.index.stats(&crate::call::scope(tenant, &name)?))
+            .on_index(Call::over_all(&self.app, &request), move |app, tenant| {
+                app.index.stats(&crate::call::scope(tenant, &name)?)
+            })
             .await?;
         Ok(Response::new(v1::GetCollectionStatsResponse {
             collection: Some(wire(&stats.info)),
@@ -181,7 +167,7 @@ impl CollectionService for Collections {
         let older_than = older_than_s.map_or(SWEPT_AFTER, Duration::from_secs);
         let sweep =
             move |app: &App, tenant: &TenantId| app.index.sweep(&crate::call::scope(tenant, &name)?, older_than);
-        let segments = self.on_all_of_index(&request, sweep).await?;
+        let segments = self.on_index(Call::over_all(&self.app, &request), sweep).await?;
         Ok(Response::new(v1::SweepCollectionResponse { segments }))
     }
 
@@ -193,7 +179,7 @@ impl CollectionService for Collections {
         let switch = move |app: &App, tenant: &TenantId| {
             app.index.switch(&crate::call::scope(tenant, &name)?, &crate::call::scope(tenant, &other)?)
         };
-        self.on_index(&request, switch).await?;
+        self.on_index(Call::of(&self.app, &request), switch).await?;
         Ok(Response::new(v1::SwitchCollectionsResponse {}))
     }
 

@@ -188,16 +188,16 @@ impl Index for QdrantIndex {
         let mut replaced = Vec::new();
         for (mut head, stored) in heads.into_iter().zip(stored) {
             let current = old.get(&owner.head_id(&head.id));
-            if current.is_some_and(|current| current.revision == head.revision) {
-                // Only its metadata changed.
-                let words = Payload::from([(key::FACETS.to_owned(), facets::of(&head))]);
-                cluster.set(&segments, of_head(&head), words)?;
-            } else if stored == 0 && head.segments > 0 {
+            let is_current = |head: &DocumentHead| current.is_some_and(|current| current.revision == head.revision);
+            if !is_current(&head) && stored == 0 && head.segments > 0 {
                 // New metadata for a revision that was replaced or deleted meanwhile.
                 match current.filter(|current| current.content_hash == head.content_hash) {
                     Some(current) => head = current.with_metadata_of(&head),
                     None => continue,
                 }
+            }
+            if is_current(&head) {
+                // Only its metadata changed.
                 let words = Payload::from([(key::FACETS.to_owned(), facets::of(&head))]);
                 cluster.set(&segments, of_head(&head), words)?;
             }
