@@ -50,6 +50,14 @@ pub enum Error {
         /// The smallest budget, in tokens, under which one block could be rendered.
         minimum: u32,
     },
+    /// The caller may not do this there.
+    #[error("this credential has not the role {role} for {what}")]
+    PermissionDenied {
+        /// `read`, `ingest` or `admin`.
+        role: &'static str,
+        /// What it was asked for: a collection, or all of them.
+        what: String,
+    },
     /// A named thing does not exist (for this tenant).
     #[error("{kind} {name:?} does not exist")]
     NotFound {

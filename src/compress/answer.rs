@@ -41,6 +41,7 @@ pub struct Stats {
 
 impl Stats {
     pub(super) fn time<R>(&mut self, stage: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        let _span = tracing::info_span!("stage", otel.name = stage).entered();
         let start = Instant::now();
         let result = work();
         *self.stages_ms.entry(stage).or_default() += start.elapsed().as_secs_f64() * 1e3;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+mod access;
 mod answer;
 mod cli;
 mod crash;
@@ -12,7 +13,9 @@ mod disk;
 #[path = "../qdrant/double/mod.rs"]
 mod double;
 mod eval;
+mod http;
 mod memory;
+mod metrics;
 mod python;
 mod qdrant;
 mod quotas;
@@ -22,5 +25,6 @@ mod split;
 mod stream;
 mod summaries;
 mod support;
+mod tls;
 mod transfer;
 mod words;

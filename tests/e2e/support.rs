@@ -71,7 +71,11 @@ impl Server {
 
     pub fn start_on(data: &Path, environment: &[(&str, &str)]) -> Self {
         let mut command = tamis(data, &["serve", "--listen", "127.0.0.1:0", "--data-dir", &data.display().to_string()]);
-        let mut child = command.envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
+        Self::of(command.envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap(), data)
+    }
+
+    /// A server that was begun, once it listens.
+    pub fn of(mut child: Child, data: &Path) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("said {line:?}"));

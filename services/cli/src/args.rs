@@ -3,6 +3,8 @@
 mod cluster;
 mod compress;
 mod eval;
+mod remote;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -13,6 +15,8 @@ pub(crate) use compress::{CompressArgs, Mode, Order, Ranker, ReadWith, Render, S
 pub(crate) use eval::{
     CalibrateCommand, CascadeArgs, EvalArgs, HeadsArgs, LabelledArgs, LeftOutArgs, LessonsArgs, TemperatureArgs,
 };
+pub(crate) use remote::RemoteFlags;
+pub(crate) use serve::{ConfigCommand, Described, KeysCommand, NewKey, ServeArgs};
 
 /// Retrieval and context compression under an exact token budget.
 #[derive(Parser, Debug)]
@@ -24,28 +28,20 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-impl Arguments {
-    /// What is logged where `TAMIS_LOG` does not say.
-    pub(crate) fn default_log(&self) -> &'static str {
-        if matches!(self.command, Command::Serve(_)) { "info,ort=warn" } else { "error" }
-    }
-}
-
 /// Flags of every command.
 #[derive(Args, Debug)]
 pub(crate) struct Global {
-    /// Server to talk to, for example http://127.0.0.1:7420; without it, the services run in this process
-    #[arg(long, global = true, env = "TAMIS_SERVER", value_name = "URL")]
-    pub(crate) server: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteFlags,
     /// Where collections are kept: embedded, or qdrant://HOST:PORT[?OPTION=VALUE&...]
     #[arg(long, global = true, value_name = "INDEX")]
     pub(crate) index: Option<String>,
     /// Directory of the embedded store
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Owner of the data
-    #[arg(long, global = true, env = "TAMIS_TENANT", default_value = "default")]
-    pub(crate) tenant: String,
+    /// Owner of the data; otherwise who the credential says, or default
+    #[arg(long, global = true, env = "TAMIS_TENANT")]
+    pub(crate) tenant: Option<String>,
     /// Collection
     #[arg(long, global = true, env = "TAMIS_COLLECTION", default_value = "default")]
     pub(crate) collection: String,
@@ -183,8 +179,19 @@ pub(crate) enum Command {
     /// Show, fetch and verify models
     #[command(subcommand)]
     Models(ModelsCommand),
-    /// Serve over gRPC
+    /// Serve over gRPC, gRPC-Web and HTTP with JSON
     Serve(ServeArgs),
+    /// Make and list API keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Check settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print what programs need to know of settings or API
+    Describe {
+        /// What
+        what: Described,
+    },
     /// Check this machine, the models and the store
     Doctor {
         /// Put right what can be derived from the rest
@@ -465,17 +472,4 @@ pub(crate) enum ModelsCommand {
     },
     /// Check the hashes of what is in the cache
     Verify,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ServeArgs {
-    /// Address to listen on
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub(crate) listen: Option<std::net::SocketAddr>,
-    /// Print the configuration and stop
-    #[arg(long)]
-    pub(crate) print_config: bool,
-    /// Ask the server at --server (or at the configured address) whether it is healthy, and stop
-    #[arg(long)]
-    pub(crate) health: bool,
 }

@@ -16,6 +16,9 @@ pub(crate) enum Failure {
     /// The library, in this process.
     #[error("{0}")]
     Library(#[from] tamis::error::Error),
+    /// A server, in this process.
+    #[error("{0}")]
+    Server(#[from] tamis_server::AppError),
     /// Anything else.
     #[error("{0}")]
     Other(String),

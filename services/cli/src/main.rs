@@ -24,15 +24,16 @@ mod progress;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::Arguments;
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse(); // a wrong flag ends here, with exit code 2
-    let log = tracing_subscriber::EnvFilter::try_from_env("TAMIS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(arguments.default_log()));
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    // A server's settings say how it logs; it begins when it has read them.
+    if !matches!(arguments.command, args::Command::Serve(_)) {
+        tracing_subscriber::fmt().with_env_filter(log_filter("error")).with_writer(std::io::stderr).init();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
@@ -44,4 +45,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// What is logged: as `TAMIS_LOG` says, or this.
+fn log_filter(default: &str) -> EnvFilter {
+    EnvFilter::try_from_env("TAMIS_LOG").unwrap_or_else(|_| EnvFilter::new(default))
 }

@@ -17,9 +17,12 @@ use tamis::summarize::{CachedSummarizer, Summarizer};
 use tamis::tokenize::{self, TokenCounter};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, MIB, or_cores};
+use crate::config::{Config, ConfigError, Loaded, MIB, or_cores};
+use crate::identity::{Identity, IdentityError};
 use crate::quota::Quotas;
 use crate::summarizer::Endpoint;
+use crate::telemetry::Metrics;
+use crate::transport::Transport;
 use crate::work::Work;
 
 /// Documents that may wait for an ingest thread.
@@ -42,63 +45,118 @@ pub struct App {
     /// Whether the reader keeps anything of passages.
     pub(crate) keeps_states: bool,
     pub(crate) quotas: Quotas,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) metrics: Metrics,
+    pub(crate) transport: Transport,
+    pub(crate) limits: Limits,
     pub(crate) stopping: CancellationToken,
     tokenizers: Arc<Tokenizers>,
+}
+
+/// Who reaches a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The process that it runs in: whoever it is may everything, and name tokenizers by any path.
+    Process,
+    /// Others, over sockets.
+    Network,
+}
+
+/// What connections and calls may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) streams: u32,
+    pub(crate) header_bytes: u32,
+    pub(crate) origins: Vec<String>,
+    /// How long the server takes calls after it was told to stop.
+    pub(crate) drain: Duration,
+}
+
+/// Why a server can't be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The library's.
+    #[error(transparent)]
+    Library(#[from] Error),
+    /// The settings'.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Keys or certificates can't be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
 }
 
 impl App {
     /// Loads the encoder, opens the store and starts the threads.
     ///
-    /// `any_tokenizer_path` lets requests name tokenizers by any path: for a server inside the caller's own
-    /// process, never for one that others reach.
-    ///
     /// # Errors
-    /// The encoder's and the store's.
-    pub fn open(config: &Config, any_tokenizer_path: bool, progress: &dyn Progress) -> Result<Self> {
-        // The store first: a lock or a wrong path is told before a model is fetched.
+    /// [`AppError`].
+    pub fn open(config: &Config, reach: Reach, progress: &dyn Progress) -> Result<Self, AppError> {
+        let (identity, transport) = match reach {
+            Reach::Process => (Identity::open(), Transport::plain(config)),
+            Reach::Network => {
+                config.check_exposure()?;
+                (Identity::new(config)?, Transport::new(config)?)
+            }
+        };
+        // The store before the models: a lock or a wrong path is told before anything is fetched.
         let index = config.open_index()?;
-        let encoder = OnnxEncoder::load(&config.encoder()?, &Cache::from_environment()?, progress)?;
-        let readers = readers(config)?;
-        Self::new(config, Arc::new(encoder), index, readers, any_tokenizer_path)
-    }
-
-    /// An application over an encoder, an index and, for requests that want them, readers of one's own.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where threads can't be started.
-    pub fn new(
-        config: &Config,
-        encoder: Arc<dyn Encoder>,
-        index: Arc<dyn Index>,
-        readers: Readers,
-        any_tokenizer_path: bool,
-    ) -> Result<Self> {
+        let encoder: Arc<dyn Encoder> =
+            Arc::new(OnnxEncoder::load(&config.encoder()?, &Cache::from_environment()?, progress)?);
         let policy = config.reading.as_deref().map_or_else(|| Ok(ReadingPolicy::shipped()), ReadingPolicy::open)?;
-        let queries = Work::start("query", or_cores(config.query_threads), config.query_queue.max(1));
-        let reads = Work::start("read", or_cores(config.read_threads), config.read_queue.max(1));
-        let documents = Work::start("ingest", or_cores(config.ingest_threads), INGEST_QUEUE);
+        let metrics = Metrics::default();
+        let pool = |name, threads, queued| {
+            Work::start(name, or_cores(threads), queued, &metrics).map_err(Error::io("threads"))
+        };
         Ok(Self {
             ingestor: Ingestor::new(encoder.clone(), index.clone()),
             compressor: Compressor::new(encoder.clone(), index.clone())
-                .with_readers(readers)
+                .with_readers(readers(config)?)
                 .with_policy(policy)
                 .with_summarizer(summarizer(config)?),
             encoder,
             index,
-            queries: queries.map_err(Error::io("threads"))?,
-            reads: reads.map_err(Error::io("threads"))?,
-            documents: documents.map_err(Error::io("threads"))?,
+            queries: pool("query", config.query_threads, config.query_queue.max(1))?,
+            reads: pool("read", config.read_threads, config.read_queue.max(1))?,
+            documents: pool("ingest", config.ingest_threads, INGEST_QUEUE)?,
             default_timeout: Duration::from_secs(config.default_timeout_s.max(1)),
             max_message_bytes: config.max_message_bytes,
             keeps_states: config.reader != "off" && config.reader_states_mib + config.reader_states_disk_mib > 0,
             quotas: Quotas::new(config),
+            identity: Arc::new(identity),
+            metrics,
+            transport,
+            limits: Limits {
+                streams: config.max_concurrent_streams,
+                header_bytes: config.max_header_bytes,
+                origins: config.cors_origins.clone(),
+                drain: Duration::from_secs(config.drain_s),
+            },
             stopping: CancellationToken::new(),
             tokenizers: Arc::new(Tokenizers {
                 directory: config.tokenizer_dir.clone(),
-                any_path: any_tokenizer_path,
+                any_path: reach == Reach::Process,
                 loaded: Mutex::default(),
             }),
         })
+    }
+
+    /// Takes keys and certificates that have changed. Blocks.
+    pub fn refresh(&self) {
+        self.identity.refresh();
+        self.transport.refresh();
+    }
+
+    /// Takes what changed in the settings, as far as that can be done while serving; says what can't.
+    pub fn reload(&self, before: &Loaded, now: &Loaded) {
+        self.refresh();
+        let (taken, left): (Vec<_>, Vec<_>) =
+            before.changed(now).into_iter().partition(|key| key.starts_with("quota_"));
+        self.quotas.limit(&now.config);
+        tracing::info!(?taken, "reloaded");
+        if !left.is_empty() {
+            tracing::warn!(?left, "changed, and need a restart");
+        }
     }
 
     /// What the encoder's vectors mean.
@@ -110,6 +168,21 @@ impl App {
     pub(crate) fn tokenizer(&self, name: &str) -> Result<Arc<dyn TokenCounter>> {
         self.tokenizers.named(name)
     }
+}
+
+/// Whether a server could begin with these settings, as far as that shows without opening index and models.
+///
+/// # Errors
+/// [`AppError`].
+pub fn check(config: &Config) -> Result<(), AppError> {
+    config.check_exposure()?;
+    Identity::new(config)?;
+    Transport::new(config)?;
+    config.encoder()?;
+    config.mini()?;
+    config.reader()?;
+    config.summarizer()?;
+    Ok(())
 }
 
 /// The readers, as the settings want them.

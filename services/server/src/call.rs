@@ -1,63 +1,77 @@
 //! Tenant, deadline and cancellation of one call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tamis::deadline::Deadline;
 use tamis::document::{CollectionName, TenantId};
-use tamis::error::Result;
+use tamis::error::{Error, Result};
 use tamis::index::Scope;
 use tonic::Request;
 use tonic::metadata::MetadataMap;
+use tracing::Span;
 
 use crate::app::App;
+use crate::gate::Record;
+use crate::identity::Role;
 use crate::status::{self, Refused};
 use crate::work::Work;
 
-/// Metadata key that names the tenant.
-pub(crate) const TENANT: &str = "x-tamis-tenant";
-
-/// Who calls, and until when.
+/// Who calls, for what, and until when.
 pub(crate) struct Call {
-    pub(crate) tenant: TenantId,
+    record: Arc<Record>,
+    need: Role,
     pub(crate) deadline: Deadline,
 }
 
 impl Call {
-    pub(crate) fn of<T>(app: &App, request: &Request<T>) -> Result<Self> {
+    /// A call that needs this role in every collection that it is about.
+    pub(crate) fn of<T>(app: &App, request: &Request<T>, need: Role) -> Result<Self> {
         let limit = grpc_timeout(request.metadata()).unwrap_or(app.default_timeout);
-        Ok(Self { tenant: admitted(app, request.metadata())?, deadline: Deadline::after(limit) })
+        Self::until(app, request, need, Deadline::after(limit))
     }
 
     /// A call over a whole collection, which takes as long as that is large: only the caller's own limit counts.
-    pub(crate) fn over_all<T>(app: &App, request: &Request<T>) -> Result<Self> {
+    pub(crate) fn over_all<T>(app: &App, request: &Request<T>, need: Role) -> Result<Self> {
         let deadline = grpc_timeout(request.metadata()).map_or_else(Deadline::none, Deadline::after);
-        Ok(Self { tenant: admitted(app, request.metadata())?, deadline })
+        Self::until(app, request, need, deadline)
     }
 
+    /// A call that ends when its caller wants.
+    pub(crate) fn endless<T>(app: &App, request: &Request<T>, need: Role) -> Result<Self> {
+        Self::until(app, request, need, Deadline::none())
+    }
+
+    fn until<T>(app: &App, request: &Request<T>, need: Role, deadline: Deadline) -> Result<Self> {
+        // The gate lets nobody through without one.
+        let record = request.extensions().get::<Arc<Record>>().cloned();
+        let denied = |what: &str| Error::PermissionDenied { role: need.name(), what: what.to_owned() };
+        let record = record.ok_or_else(|| denied("a call that came in by no gate"))?;
+        record.needs(need);
+        if !record.caller.has(need) {
+            return Err(denied("any collection"));
+        }
+        app.quotas.admit(&record.caller.tenant)?;
+        Ok(Self { record, need, deadline })
+    }
+
+    pub(crate) fn tenant(&self) -> &TenantId {
+        &self.record.caller.tenant
+    }
+
+    /// Whether the caller may see that there is such a collection.
+    pub(crate) fn sees(&self, collection: &CollectionName) -> bool {
+        self.record.caller.may(self.need, collection)
+    }
+
+    /// A collection that the caller may do this in; without a name, `default`.
     pub(crate) fn scope(&self, collection: &str) -> Result<Scope> {
-        scope(&self.tenant, collection)
-    }
-}
-
-pub(crate) fn scope(tenant: &TenantId, collection: &str) -> Result<Scope> {
-    let collection = if collection.is_empty() { CollectionName::default() } else { collection.parse()? };
-    Ok(Scope::new(tenant.clone(), collection))
-}
-
-/// Who calls, if the call is within its quota.
-pub(crate) fn admitted(app: &App, metadata: &MetadataMap) -> Result<TenantId> {
-    let tenant = tenant(metadata)?;
-    app.quotas.admit(&tenant)?;
-    Ok(tenant)
-}
-
-fn tenant(metadata: &MetadataMap) -> Result<TenantId> {
-    match metadata.get(TENANT) {
-        None => Ok(TenantId::default()),
-        Some(value) => match value.to_str() {
-            Ok(name) => name.parse(),
-            Err(_) => Err(tamis::error::Error::invalid("tenant", "the metadata x-tamis-tenant is not ASCII")),
-        },
+        let name = if collection.is_empty() { CollectionName::default() } else { collection.parse()? };
+        self.record.is_about(name.as_str());
+        if !self.sees(&name) {
+            return Err(Error::PermissionDenied { role: self.need.name(), what: format!("collection {name}") });
+        }
+        Ok(Scope::new(self.tenant().clone(), name))
     }
 }
 
@@ -93,8 +107,9 @@ pub(crate) async fn compute<R: Send + 'static>(
     work: impl FnOnce(&Deadline) -> Result<R> + Send + 'static,
 ) -> std::result::Result<(R, f64), Refused> {
     let _guard = CancelOnDrop(deadline.clone());
-    let inner = deadline.clone();
+    let (inner, span) = (deadline.clone(), Span::current());
     let outcome = pool.run(move || {
+        let _entered = span.enter();
         // What waited too long is not begun.
         inner.check("queue")?;
         work(&inner)

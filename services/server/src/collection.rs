@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tamis::document::TenantId;
+use tamis::document::CollectionName;
 use tamis::error::{Error, Result};
 use tamis::index::qdrant::SWEPT_AFTER;
-use tamis::index::{BlockVectors, Boundaries, CollectionInfo, CollectionSettings};
+use tamis::index::{BlockVectors, Boundaries, CollectionInfo, CollectionSettings, Scope};
 use tamis::ingest::settings_for;
 use tamis::transfer::reindex;
 use tokio_stream::Stream;
@@ -18,6 +18,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::App;
 use crate::call::{Call, compute};
+use crate::identity::Role;
 use crate::status::refused;
 use crate::v1::{self, collection_service_server::CollectionService};
 
@@ -34,14 +35,20 @@ impl Collections {
     async fn on_index<R: Send + 'static>(
         &self,
         call: Result<Call>,
-        work: impl FnOnce(&App, &TenantId) -> Result<R> + Send + 'static,
+        work: impl FnOnce(&App, &Call) -> Result<R> + Send + 'static,
     ) -> std::result::Result<R, Status> {
         let call = call.map_err(|e| *refused(e))?;
-        let (app, tenant) = (self.app.clone(), call.tenant);
-        let work = move |_: &_| work(&app, &tenant);
-        let (result, _) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
+        let (app, deadline) = (self.app.clone(), call.deadline.clone());
+        let work = move |_: &_| work(&app, &call);
+        let (result, _) = compute(&self.app.queries, &deadline, work).await.map_err(|e| *e)?;
         Ok(result)
     }
+}
+
+/// A collection that has to be named: what it is for does not go to the default one by mistake.
+fn named(call: &Call, name: &str) -> Result<Scope> {
+    name.parse::<CollectionName>()?;
+    call.scope(name)
 }
 
 /// Most blocks that segments share.
@@ -99,8 +106,8 @@ impl CollectionService for Collections {
     ) -> std::result::Result<Response<v1::CreateCollectionResponse>, Status> {
         let wanted = request.get_ref().clone();
         let info = self
-            .on_index(Call::of(&self.app, &request), move |app, tenant| {
-                let scope = tamis::index::Scope::new(tenant.clone(), wanted.name.parse()?);
+            .on_index(Call::of(&self.app, &request, Role::Ingest), move |app, call| {
+                let scope = named(call, &wanted.name)?;
                 app.index.create_collection(&scope, &settings(app, &wanted)?)?;
                 app.index.collection(&scope)
             })
@@ -114,8 +121,8 @@ impl CollectionService for Collections {
     ) -> std::result::Result<Response<v1::GetCollectionResponse>, Status> {
         let name = request.get_ref().name.clone();
         let info = self
-            .on_index(Call::of(&self.app, &request), move |app, tenant| {
-                app.index.collection(&crate::call::scope(tenant, &name)?)
+            .on_index(Call::of(&self.app, &request, Role::Read), move |app, call| {
+                app.index.collection(&call.scope(&name)?)
             })
             .await?;
         Ok(Response::new(v1::GetCollectionResponse { collection: Some(wire(&info)) }))
@@ -126,7 +133,12 @@ impl CollectionService for Collections {
         request: Request<v1::ListCollectionsRequest>,
     ) -> std::result::Result<Response<v1::ListCollectionsResponse>, Status> {
         let index = Arc::clone(&self.app.index);
-        let infos = self.on_index(Call::of(&self.app, &request), move |_, tenant| index.collections(tenant)).await?;
+        let list = move |_: &App, call: &Call| {
+            let mut infos = index.collections(call.tenant())?;
+            infos.retain(|info| call.sees(&info.name));
+            Ok(infos)
+        };
+        let infos = self.on_index(Call::of(&self.app, &request, Role::Read), list).await?;
         Ok(Response::new(v1::ListCollectionsResponse { collections: infos.iter().map(wire).collect() }))
     }
 
@@ -135,10 +147,8 @@ impl CollectionService for Collections {
         request: Request<v1::DeleteCollectionRequest>,
     ) -> std::result::Result<Response<v1::DeleteCollectionResponse>, Status> {
         let name = request.get_ref().name.clone();
-        self.on_index(Call::of(&self.app, &request), move |app, tenant| {
-            app.index.delete_collection(&tamis::index::Scope::new(tenant.clone(), name.parse()?))
-        })
-        .await?;
+        let delete = move |app: &App, call: &Call| app.index.delete_collection(&named(call, &name)?);
+        self.on_index(Call::of(&self.app, &request, Role::Admin), delete).await?;
         Ok(Response::new(v1::DeleteCollectionResponse {}))
     }
 
@@ -148,8 +158,8 @@ impl CollectionService for Collections {
     ) -> std::result::Result<Response<v1::GetCollectionStatsResponse>, Status> {
         let name = request.get_ref().name.clone();
         let stats = self
-            .on_index(Call::over_all(&self.app, &request), move |app, tenant| {
-                app.index.stats(&crate::call::scope(tenant, &name)?)
+            .on_index(Call::over_all(&self.app, &request, Role::Read), move |app, call| {
+                app.index.stats(&call.scope(&name)?)
             })
             .await?;
         Ok(Response::new(v1::GetCollectionStatsResponse {
@@ -165,9 +175,8 @@ impl CollectionService for Collections {
     ) -> std::result::Result<Response<v1::SweepCollectionResponse>, Status> {
         let v1::SweepCollectionRequest { name, older_than_s } = request.get_ref().clone();
         let older_than = older_than_s.map_or(SWEPT_AFTER, Duration::from_secs);
-        let sweep =
-            move |app: &App, tenant: &TenantId| app.index.sweep(&crate::call::scope(tenant, &name)?, older_than);
-        let segments = self.on_index(Call::over_all(&self.app, &request), sweep).await?;
+        let sweep = move |app: &App, call: &Call| app.index.sweep(&call.scope(&name)?, older_than);
+        let segments = self.on_index(Call::over_all(&self.app, &request, Role::Admin), sweep).await?;
         Ok(Response::new(v1::SweepCollectionResponse { segments }))
     }
 
@@ -176,10 +185,8 @@ impl CollectionService for Collections {
         request: Request<v1::SwitchCollectionsRequest>,
     ) -> std::result::Result<Response<v1::SwitchCollectionsResponse>, Status> {
         let v1::SwitchCollectionsRequest { name, other } = request.get_ref().clone();
-        let switch = move |app: &App, tenant: &TenantId| {
-            app.index.switch(&crate::call::scope(tenant, &name)?, &crate::call::scope(tenant, &other)?)
-        };
-        self.on_index(Call::of(&self.app, &request), switch).await?;
+        let switch = move |app: &App, call: &Call| app.index.switch(&call.scope(&name)?, &call.scope(&other)?);
+        self.on_index(Call::of(&self.app, &request, Role::Admin), switch).await?;
         Ok(Response::new(v1::SwitchCollectionsResponse {}))
     }
 
@@ -187,10 +194,10 @@ impl CollectionService for Collections {
         &self,
         request: Request<v1::ReindexCollectionRequest>,
     ) -> std::result::Result<Response<v1::ReindexCollectionResponse>, Status> {
-        let call = Call::over_all(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::over_all(&self.app, &request, Role::Admin).map_err(|e| *refused(e))?;
         let v1::ReindexCollectionRequest { name, beside, keep_old } = request.into_inner();
         let scope = call.scope(&name).map_err(|e| *refused(e))?;
-        let beside = beside.parse().map_err(|e| *refused(e))?;
+        let beside = named(&call, &beside).map_err(|e| *refused(e))?.collection;
         let _open = self.app.quotas.stream(&scope.tenant).map_err(|e| *refused(e))?;
         let app = self.app.clone();
         let work = move |deadline: &_| reindex(&app.encoder, &app.index, &scope, &beside, keep_old, deadline);
@@ -210,7 +217,7 @@ impl CollectionService for Collections {
         &self,
         request: Request<v1::ExportCollectionRequest>,
     ) -> std::result::Result<Response<Self::ExportCollectionStream>, Status> {
-        let call = Call::over_all(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::over_all(&self.app, &request, Role::Admin).map_err(|e| *refused(e))?;
         let scope = call.scope(&request.get_ref().name).map_err(|e| *refused(e))?;
         let open = self.app.quotas.stream(&scope.tenant).map_err(|e| *refused(e))?;
         let frames = transfer::begin_export(self.app.clone(), scope, request.get_ref().vectors, call.deadline, open);
@@ -221,7 +228,7 @@ impl CollectionService for Collections {
         &self,
         request: Request<Streaming<v1::ImportCollectionRequest>>,
     ) -> std::result::Result<Response<v1::ImportCollectionResponse>, Status> {
-        let call = Call::over_all(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::over_all(&self.app, &request, Role::Admin).map_err(|e| *refused(e))?;
         let mut incoming = request.into_inner();
         let nothing = || Error::invalid("frame", "the file is empty");
         let first = incoming.message().await?.ok_or_else(|| *refused(nothing()))?;

@@ -1,28 +1,26 @@
 //! Settings: defaults < file (TOML) < environment (`TAMIS_...`) < flags. Unknown keys are errors.
+//!
+//! [`layers`] puts a [`Config`] together and knows where each value came from; `parts` turns it into what the
+//! library wants.
+
+mod check;
+pub mod layers;
+mod parts;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tamis::encode::{EncoderSettings, ModelChoice};
-use tamis::error::Error;
-use tamis::index::Index;
-use tamis::index::embedded::EmbeddedIndex;
-use tamis::index::qdrant::QdrantIndex;
-use tamis::read::{HeadTable, Listen, MiniSettings, ReaderSettings, StateSettings};
 
-use crate::summarizer::EndpointSettings;
+pub use layers::{ConfigError, Loaded};
 
 pub(crate) const MIB: usize = 1024 * 1024;
 /// The index that needs no service.
 pub const EMBEDDED: &str = "embedded";
-/// Keys and values of passages, in the data directory.
-const READER_STATES: &str = "reader-states";
 
 /// Every setting of the server, flat; a file's keys and `TAMIS_` variables have these names.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Address to listen on.
@@ -117,6 +115,51 @@ pub struct Config {
     pub quota_requests_per_s: u64,
     /// Most streams of a tenant at once, in and out; 0: no limit.
     pub quota_streams: u64,
+    /// A file of API keys, as `tamis keys new` writes it. With it, or with `jwt_keys`, every call needs a credential.
+    pub api_keys: Option<PathBuf>,
+    /// Whose tokens (JWT) are taken: a file or the address of a key set (JWKS). Needs `jwt_issuer` and `jwt_audience`.
+    pub jwt_keys: Option<String>,
+    /// Who must have issued a token (`iss`).
+    pub jwt_issuer: Option<String>,
+    /// For whom a token must be (`aud`).
+    pub jwt_audience: Option<String>,
+    /// The claim that names the tenant; `*` in it lets the call choose.
+    pub jwt_tenant_claim: String,
+    /// The claim that lists roles: `read`, `ingest`, `admin`.
+    pub jwt_roles_claim: String,
+    /// The claim that lists collections, with `*` at the end for all that begin so; a token without it is good for all.
+    pub jwt_collections_claim: String,
+    /// How far clocks may be apart, in seconds, at most 300.
+    pub jwt_leeway_s: u64,
+    /// Who may call without a credential: `auto`, everybody where no credentials are set up and the address is this
+    /// machine's own; `always`; `never`.
+    pub anonymous: String,
+    /// The server's certificate chain (PEM); then it speaks TLS only. Changed files are taken without a restart.
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's key (PEM).
+    pub tls_key: Option<PathBuf>,
+    /// Who must have signed a client's certificate (PEM); without one of theirs, no connection.
+    pub tls_client_ca: Option<PathBuf>,
+    /// Connections at once; more wait to be accepted.
+    pub max_connections: usize,
+    /// Calls at once on one connection.
+    pub max_concurrent_streams: u32,
+    /// Largest header block of a call, in bytes.
+    pub max_header_bytes: u32,
+    /// How long a new connection may take until it has said what it wants, in seconds.
+    pub handshake_timeout_s: u64,
+    /// Origins whose pages may call, for browsers: `https://app.example.com`, or `*` for all.
+    pub cors_origins: Vec<String>,
+    /// How long the server goes on taking calls after it was told to stop, in seconds, so that whoever sends them notices.
+    pub drain_s: u64,
+    /// Where metrics and probes are served over plain HTTP: `/metrics`, `/livez`, `/readyz`; nowhere where absent.
+    pub metrics_listen: Option<SocketAddr>,
+    /// How the log is written: `text` or `json`.
+    pub log_format: String,
+    /// Where spans are sent (OTLP over gRPC), for example `http://127.0.0.1:4317`; nowhere where absent.
+    pub otlp_endpoint: Option<String>,
+    /// Share of calls whose spans are sent, 0 to 1.
+    pub otlp_share: f64,
 }
 
 impl Default for Config {
@@ -166,6 +209,28 @@ impl Default for Config {
             quota_bytes_mib: 0,
             quota_requests_per_s: 0,
             quota_streams: 0,
+            api_keys: None,
+            jwt_keys: None,
+            jwt_issuer: None,
+            jwt_audience: None,
+            jwt_tenant_claim: "tenant".into(),
+            jwt_roles_claim: "roles".into(),
+            jwt_collections_claim: "collections".into(),
+            jwt_leeway_s: 30,
+            anonymous: "auto".into(),
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
+            max_connections: 1024,
+            max_concurrent_streams: 256,
+            max_header_bytes: 16 * 1024,
+            handshake_timeout_s: 10,
+            cors_origins: Vec::new(),
+            drain_s: 0,
+            metrics_listen: None,
+            log_format: "text".into(),
+            otlp_endpoint: None,
+            otlp_share: 1.0,
         }
     }
 }
@@ -179,189 +244,7 @@ fn default_data_dir() -> PathBuf {
         .unwrap_or_else(|| "tamis-data".into())
 }
 
-/// A setting that can't be used, with where it came from.
-#[derive(Debug, thiserror::Error)]
-#[error("configuration: {0}")]
-pub struct ConfigError(String);
-
-/// Variables that are not settings of the server but of the library, the command line and the tests.
-const OTHER_VARIABLES: &[&str] = &[
-    "TAMIS_CACHE_DIR",
-    "TAMIS_ONNXRUNTIME",
-    "TAMIS_SERVER",
-    "TAMIS_TENANT",
-    "TAMIS_COLLECTION",
-    "TAMIS_CONFIG",
-    "TAMIS_LOG",
-];
-/// Variables for tests begin with this.
-const TEST_PREFIX: &str = "TAMIS_TEST_";
-
-impl Config {
-    /// Reads the file, if one is named, and then the environment.
-    ///
-    /// # Errors
-    /// [`ConfigError`] for a file that can't be read, an unknown key, or a value of the wrong type.
-    pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        let mut table = match file {
-            Some(path) => {
-                let text =
-                    std::fs::read_to_string(path).map_err(|e| ConfigError(format!("{}: {e}", path.display())))?;
-                text.parse::<toml::Table>().map_err(|e| ConfigError(format!("{}: {e}", path.display())))?
-            }
-            None => toml::Table::new(),
-        };
-        let mut variables: Vec<(String, String)> = environment
-            .filter(|(name, value)| {
-                name.starts_with("TAMIS_")
-                    && !value.is_empty()
-                    && !OTHER_VARIABLES.contains(&name.as_str())
-                    && !name.starts_with(TEST_PREFIX)
-            })
-            .collect();
-        variables.sort();
-        for (name, value) in variables {
-            let key = name["TAMIS_".len()..].to_ascii_lowercase();
-            // Numbers as numbers, all else as text; the typed structure below has the last word.
-            let value = match (value.parse::<i64>(), value.parse::<f64>()) {
-                (Ok(n), _) => toml::Value::Integer(n),
-                (_, Ok(n)) => toml::Value::Float(n),
-                _ => toml::Value::String(value),
-            };
-            table.insert(key, value);
-        }
-        if let Some(toml::Value::Integer(n)) = table.get("temperature") {
-            let n = *n as f64;
-            table.insert("temperature".into(), toml::Value::Float(n));
-        }
-        table.try_into().map_err(|e| ConfigError(format!("{e}")))
-    }
-
-    /// Opens the index.
-    ///
-    /// # Errors
-    /// The library's, for an address that can't be used and a store that can't be opened or reached.
-    pub fn open_index(&self) -> tamis::error::Result<Arc<dyn Index>> {
-        Ok(match self.index.as_str() {
-            EMBEDDED => Arc::new(EmbeddedIndex::open(&self.data_dir)?),
-            address => Arc::new(QdrantIndex::connect(address.parse()?)?),
-        })
-    }
-
-    /// The encoder's part.
-    ///
-    /// # Errors
-    /// The library's, for a value out of range.
-    pub fn encoder(&self) -> tamis::error::Result<EncoderSettings> {
-        let settings = EncoderSettings {
-            model: self.model_dir.as_deref().map_or(ModelChoice::Default, ModelChoice::parse),
-            temperature: self.temperature,
-            precision: self.precision.parse()?,
-            pooling: self.pooling.as_deref().map(str::parse).transpose()?,
-            query_prefix: self.query_prefix.clone(),
-            passage_prefix: self.passage_prefix.clone(),
-            max_length: self.max_length,
-            sessions: or_cores(self.sessions),
-        };
-        settings.check()?;
-        Ok(settings)
-    }
-
-    /// Reader-mini's part. The adapter that ships belongs to the default encoder, whatever encodes here.
-    ///
-    /// # Errors
-    /// The library's, for a value out of range.
-    pub fn mini(&self) -> tamis::error::Result<MiniSettings> {
-        let encoder = self.encoder()?;
-        Ok(MiniSettings {
-            base: if self.mini_adapter.is_some() { encoder.model } else { ModelChoice::Default },
-            adapter: self.mini_adapter.clone(),
-            precision: encoder.precision,
-            sessions: encoder.sessions,
-        })
-    }
-
-    /// The language model's part.
-    ///
-    /// # Errors
-    /// The library's, for a value out of range or a table of heads that can't be read.
-    pub fn reader(&self) -> tamis::error::Result<ReaderSettings> {
-        Ok(ReaderSettings {
-            model: self.reader_model.clone(),
-            tokenizer: self.reader_tokenizer.clone(),
-            precision: self.reader_precision.parse()?,
-            listen: Listen::Table(self.reader_heads.as_deref().map(HeadTable::open).transpose()?),
-            window: self.reader_window,
-            sessions: match self.reader_sessions {
-                0 => ReaderSettings::default().sessions,
-                asked => asked,
-            },
-            states: StateSettings {
-                memory: self.reader_states_mib.saturating_mul(MIB),
-                disk: (self.reader_states_disk_mib > 0).then(|| {
-                    (self.data_dir.join(READER_STATES), (self.reader_states_disk_mib as u64).saturating_mul(MIB as u64))
-                }),
-            },
-        })
-    }
-
-    /// Who summarises, if anybody does.
-    ///
-    /// # Errors
-    /// The library's, for an address or a size that can't be used, or a key that is not there.
-    pub fn summarizer(&self) -> tamis::error::Result<Option<EndpointSettings>> {
-        let Some(url) = self.summarizer_url.clone() else { return Ok(None) };
-        let key = |name: &String| {
-            let missing = || Error::invalid("summarizer_key_env", format!("the variable {name} is not set"));
-            std::env::var(name).ok().filter(|key| !key.is_empty()).ok_or_else(missing)
-        };
-        Ok(Some(EndpointSettings {
-            url,
-            model: self.summarizer_model.clone(),
-            api_key: self.summarizer_key_env.as_ref().map(key).transpose()?,
-            timeout: Duration::from_secs(self.summarizer_timeout_s.max(1)),
-            retries: self.summarizer_retries,
-            concurrency: self.summarizer_concurrency,
-            max_input: self.summarizer_input_tokens,
-        }))
-    }
-
-    /// As TOML, for `--print-config`.
-    #[must_use]
-    pub fn to_toml(&self) -> String {
-        toml::to_string_pretty(self).unwrap_or_default()
-    }
-}
-
 /// A number of threads; 0 means one per core.
 pub(crate) fn or_cores(n: usize) -> usize {
     if n > 0 { n } else { std::thread::available_parallelism().map_or(1, usize::from) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn env(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>().into_iter()
-    }
-
-    #[test]
-    fn environment_wins_over_file_and_file_over_defaults() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "listen = \"127.0.0.1:1\"\nquery_queue = 5\n").unwrap();
-        let config =
-            Config::load(Some(file.path()), env(&[("TAMIS_LISTEN", "127.0.0.1:2"), ("TAMIS_TEMPERATURE", "1")]))
-                .unwrap();
-        assert_eq!((config.listen.port(), config.query_queue), (2, 5));
-        assert_eq!(config.precision, "auto");
-        assert_eq!(Config::load(None, env(&[])).unwrap().to_toml(), Config::default().to_toml());
-    }
-
-    #[test]
-    fn unknown_keys_are_errors() {
-        let error = Config::load(None, env(&[("TAMIS_LISTENN", "x")])).unwrap_err();
-        assert!(error.to_string().contains("unknown field `listenn`"), "{error}");
-        assert!(Config::load(None, env(&[("TAMIS_CACHE_DIR", "/x"), ("HOME", "/y")])).is_ok());
-    }
 }

@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::app::App;
 use crate::call::{Call, compute};
 use crate::convert;
+use crate::identity::Role;
 use crate::status::refused;
 use crate::v1;
 use crate::v1::context_service_server::ContextService;
@@ -41,11 +42,20 @@ impl Contexts {
         call: Call,
         request: v1::CompressRequest,
     ) -> std::result::Result<v1::CompressResponse, Status> {
-        match request.mode() {
-            v1::Mode::Digest => return self.digest(call, request).await,
-            v1::Mode::Memory => return self.memory(call, request).await,
-            _ => {}
-        }
+        let made = match request.mode() {
+            v1::Mode::Digest => self.digest(call, request).await,
+            v1::Mode::Memory => self.memory(call, request).await,
+            _ => self.excerpts(call, request).await,
+        }?;
+        self.app.metrics.context(&made);
+        Ok(made)
+    }
+
+    async fn excerpts(
+        &self,
+        call: Call,
+        request: v1::CompressRequest,
+    ) -> std::result::Result<v1::CompressResponse, Status> {
         let request = request::compress(&self.app, &call, request).map_err(|e| *refused(e))?;
         let budget = request.budget.clone();
         let reads = request.mode != Mode::Fast || request.ranker != Ranker::Fused;
@@ -92,7 +102,7 @@ impl ContextService for Contexts {
         &self,
         request: Request<v1::CompressRequest>,
     ) -> std::result::Result<Response<v1::CompressResponse>, Status> {
-        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::of(&self.app, &request, Role::Read).map_err(|e| *refused(e))?;
         self.answer(call, request.into_inner()).await.map(Response::new)
     }
 
@@ -103,11 +113,11 @@ impl ContextService for Contexts {
         &self,
         request: Request<Streaming<v1::CompressStreamRequest>>,
     ) -> std::result::Result<Response<Self::CompressStreamStream>, Status> {
-        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::of(&self.app, &request, Role::Read).map_err(|e| *refused(e))?;
         let mut incoming = request.into_inner();
         let first = incoming.message().await?.unwrap_or_default();
         if first.document.is_some() {
-            let open = self.app.quotas.stream(&call.tenant).map_err(|e| *refused(e))?;
+            let open = self.app.quotas.stream(call.tenant()).map_err(|e| *refused(e))?;
             let parts = stream::answer(self.app.clone(), call, first, incoming, open).map_err(|e| *refused(e))?;
             return Ok(Response::new(Box::pin(ReceiverStream::new(parts))));
         }
@@ -123,7 +133,7 @@ impl ContextService for Contexts {
         &self,
         request: Request<v1::RetrieveRequest>,
     ) -> std::result::Result<Response<v1::RetrieveResponse>, Status> {
-        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::of(&self.app, &request, Role::Read).map_err(|e| *refused(e))?;
         let asked = request.into_inner();
         let corpus =
             request::corpus(&call, &asked.collection, asked.filter, asked.documents).map_err(|e| *refused(e))?;
@@ -156,7 +166,7 @@ impl ContextService for Contexts {
         &self,
         request: Request<v1::ExpandRequest>,
     ) -> std::result::Result<Response<v1::ExpandResponse>, Status> {
-        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::of(&self.app, &request, Role::Read).map_err(|e| *refused(e))?;
         let request = request.into_inner();
         let scope = call.scope(&request.collection).map_err(|e| *refused(e))?;
         let blocks = match request.blocks {
@@ -190,7 +200,7 @@ impl ContextService for Contexts {
         &self,
         request: Request<v1::CountTokensRequest>,
     ) -> std::result::Result<Response<v1::CountTokensResponse>, Status> {
-        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::of(&self.app, &request, Role::Read).map_err(|e| *refused(e))?;
         let request = request.into_inner();
         let tokenizer = self.app.tokenizer(&request.tokenizer).map_err(|e| *refused(e))?;
         let work = move |deadline: &tamis::deadline::Deadline| {

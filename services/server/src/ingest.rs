@@ -15,8 +15,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::App;
-use crate::call::{self, Call, compute};
+use crate::call::{Call, compute};
 use crate::convert;
+use crate::identity::Role;
 use crate::status::refused;
 use crate::v1::{self, ingest_service_server::IngestService};
 
@@ -45,11 +46,11 @@ impl IngestService for Documents {
         &self,
         request: Request<Streaming<v1::IngestRequest>>,
     ) -> Result<Response<Self::IngestStream>, Status> {
-        let tenant = call::admitted(&self.app, request.metadata()).map_err(|e| *refused(e))?;
-        let open = self.app.quotas.stream(&tenant).map_err(|e| *refused(e))?;
+        let call = Call::endless(&self.app, &request, Role::Ingest).map_err(|e| *refused(e))?;
+        let open = self.app.quotas.stream(call.tenant()).map_err(|e| *refused(e))?;
         let (acknowledge, acknowledgements) = mpsc::channel(ACKNOWLEDGEMENTS);
         // On its own task: what was taken is finished even if the client goes away.
-        let reading = reader::read(self.app.clone(), tenant, request.into_inner(), acknowledge);
+        let reading = reader::read(self.app.clone(), call, request.into_inner(), acknowledge);
         tokio::spawn(async move {
             reading.await;
             drop(open);
@@ -61,7 +62,7 @@ impl IngestService for Documents {
         &self,
         request: Request<v1::GetDocumentRequest>,
     ) -> Result<Response<v1::GetDocumentResponse>, Status> {
-        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::of(&self.app, &request, Role::Read).map_err(|e| *refused(e))?;
         let request = request.into_inner();
         let scope = call.scope(&request.collection).map_err(|e| *refused(e))?;
         let index = Arc::clone(&self.app.index);
@@ -78,7 +79,7 @@ impl IngestService for Documents {
         &self,
         request: Request<v1::ListDocumentsRequest>,
     ) -> Result<Response<v1::ListDocumentsResponse>, Status> {
-        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::of(&self.app, &request, Role::Read).map_err(|e| *refused(e))?;
         let request = request.into_inner();
         let scope = call.scope(&request.collection).map_err(|e| *refused(e))?;
         let limit = match request.page_size {
@@ -111,7 +112,7 @@ impl IngestService for Documents {
         &self,
         request: Request<v1::DeleteDocumentsRequest>,
     ) -> Result<Response<v1::DeleteDocumentsResponse>, Status> {
-        let call = Call::of(&self.app, &request).map_err(|e| *refused(e))?;
+        let call = Call::of(&self.app, &request, Role::Ingest).map_err(|e| *refused(e))?;
         let request = request.into_inner();
         let scope = call.scope(&request.collection).map_err(|e| *refused(e))?;
         let selector = selector(request.selector).map_err(|e| *refused(e))?;

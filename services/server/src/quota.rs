@@ -1,7 +1,7 @@
 //! What a tenant may have and do, of all servers of its own: documents, bytes, questions a second, streams at once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tamis::document::{DocumentId, TenantId};
@@ -24,10 +24,21 @@ struct Limits {
     streams: u64,
 }
 
+impl Limits {
+    fn of(config: &Config) -> Self {
+        Self {
+            documents: config.quota_documents,
+            bytes: config.quota_bytes_mib.saturating_mul(MIB as u64),
+            requests_per_s: config.quota_requests_per_s,
+            streams: config.quota_streams,
+        }
+    }
+}
+
 /// Watches over the limits; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Quotas {
-    limits: Limits,
+    limits: Arc<RwLock<Limits>>,
     tenants: Arc<Mutex<HashMap<TenantId, Tenant>>>,
 }
 
@@ -63,18 +74,21 @@ struct Tenant {
 
 impl Quotas {
     pub(crate) fn new(config: &Config) -> Self {
-        let limits = Limits {
-            documents: config.quota_documents,
-            bytes: config.quota_bytes_mib.saturating_mul(MIB as u64),
-            requests_per_s: config.quota_requests_per_s,
-            streams: config.quota_streams,
-        };
-        Self { limits, tenants: Arc::default() }
+        Self { limits: Arc::new(RwLock::new(Limits::of(config))), tenants: Arc::default() }
+    }
+
+    /// From now on the limits are these.
+    pub(crate) fn limit(&self, config: &Config) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Limits::of(config);
+    }
+
+    fn limits(&self) -> Limits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets a request in: as many as a second has at once, and then as many as a second brings.
     pub(crate) fn admit(&self, tenant: &TenantId) -> Result<()> {
-        let limit = self.limits.requests_per_s;
+        let limit = self.limits().requests_per_s;
         if limit == 0 {
             return Ok(());
         }
@@ -92,7 +106,7 @@ impl Quotas {
 
     /// Lets a stream in; it counts until the guard is dropped.
     pub(crate) fn stream(&self, tenant: &TenantId) -> Result<StreamGuard> {
-        let limit = self.limits.streams;
+        let limit = self.limits().streams;
         self.with(tenant, |state| {
             if limit > 0 && state.streams >= limit {
                 return Err(exceeded("streams", limit, state.streams + 1));
@@ -106,9 +120,9 @@ impl Quotas {
     /// Makes room for a document of so many bytes; it counts as being on its way until the guard is dropped. On a thread
     /// that may wait, because what the tenant has may have to be counted.
     pub(crate) fn reserve(&self, index: &dyn Index, scope: &Scope, id: &DocumentId, bytes: u64) -> Result<Reservation> {
-        let tenant = &scope.tenant;
+        let (tenant, limits) = (&scope.tenant, self.limits());
         let mut size = Size { documents: 1, bytes };
-        if self.limits.documents > 0 || self.limits.bytes > 0 {
+        if limits.documents > 0 || limits.bytes > 0 {
             // What it replaces goes when it comes.
             if let Some(old) = index.view(scope)?.document(id)? {
                 size = size.less(Size { documents: 1, bytes: old.bytes });
@@ -127,8 +141,8 @@ impl Quotas {
             let counted = state.counted.map_or(Size::default(), |(_, size)| size);
             let then = counted.plus(state.since).plus(state.under_way).plus(size);
             for (quota, limit, actual, grows) in [
-                ("documents", self.limits.documents, then.documents, size.documents > 0),
-                ("bytes", self.limits.bytes, then.bytes, size.bytes > 0),
+                ("documents", limits.documents, then.documents, size.documents > 0),
+                ("bytes", limits.bytes, then.bytes, size.bytes > 0),
             ] {
                 if limit > 0 && grows && actual > limit {
                     return Err(exceeded(quota, limit, actual));
@@ -146,7 +160,7 @@ impl Quotas {
         if tenants.len() >= MAX_TENANTS && !tenants.contains_key(tenant) {
             tenants.retain(|_, t| t.streams > 0 || t.under_way.documents > 0 || t.at.elapsed() < COUNTED_FOR);
         }
-        let (allowed, at) = (self.limits.requests_per_s as f64, Instant::now());
+        let (allowed, at) = (self.limits().requests_per_s as f64, Instant::now());
         let (since, under_way) = Default::default();
         let new = || Tenant { allowed, at, streams: 0, counted: None, since, under_way };
         act(tenants.entry(tenant.clone()).or_insert_with(new))

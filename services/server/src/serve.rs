@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_stream::Stream;
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic_health::ServingStatus;
@@ -16,10 +17,10 @@ use crate::app::App;
 use crate::collection::Collections;
 use crate::context::Contexts;
 use crate::ingest::Documents;
-use crate::upkeep;
 use crate::v1::collection_service_server::CollectionServiceServer;
 use crate::v1::context_service_server::ContextServiceServer;
 use crate::v1::ingest_service_server::IngestServiceServer;
+use crate::{gateway, telemetry, transport, upkeep};
 
 /// Largest response, in bytes.
 const MAX_RESPONSE_BYTES: usize = 256 * 1024 * 1024;
@@ -44,18 +45,23 @@ pub enum ServeError {
     Reflection(String),
 }
 
-/// Serves on a listener until `shutdown`; then takes no more, finishes what it took, and returns.
+/// Serves on a listener until `shutdown`; then takes no more, finishes what it took, and returns. Metrics and probes are on a
+/// listener of their own, if there is one.
 ///
 /// # Errors
 /// [`ServeError`].
-pub async fn serve(app: App, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    // Small answers should not wait for more to come.
-    let incoming = TcpListenerStream::new(listener);
-    let incoming = tokio_stream::StreamExt::map(incoming, |connection| {
-        connection.inspect(|c| {
-            let _ = c.set_nodelay(true);
-        })
-    });
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    probes: Option<TcpListener>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let stop = CancellationToken::new();
+    let _stopped = stop.clone().drop_guard();
+    if let Some(probes) = probes {
+        tokio::spawn(telemetry::serve(app.clone(), probes, stop));
+    }
+    let incoming = transport::accept(listener, app.transport.clone(), app.metrics.connections.clone());
     serve_incoming(app, incoming, shutdown).await
 }
 
@@ -69,6 +75,46 @@ where
     C::ConnectInfo: Clone + Send + Sync + 'static,
     S: Stream<Item = std::io::Result<C>>,
 {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    for service in SERVICES {
+        health.set_service_status(service, ServingStatus::Serving).await;
+    }
+    app.metrics.set_ready(true);
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(tamis_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|e| ServeError::Reflection(e.to_string()))?;
+    tokio::spawn(upkeep::run(app.clone(), health.clone()));
+    let (stopping, drain, metrics) = (app.stopping.clone(), app.limits.drain, app.metrics.clone());
+    let shutdown = async move {
+        shutdown.await;
+        tracing::info!("stopping: taking no more, finishing what was taken");
+        metrics.set_ready(false);
+        for service in SERVICES {
+            health.set_service_status(service, ServingStatus::NotServing).await;
+        }
+        tokio::time::sleep(drain).await;
+        // Ingest streams stay open as long as the client likes; they have to be told.
+        stopping.cancel();
+    };
+    let limits = app.limits.clone();
+    let services = services(&app).add_service(health_service).add_service(reflection);
+    Server::builder()
+        .accept_http1(true)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        .http2_adaptive_window(Some(true))
+        .http2_max_header_list_size(limits.header_bytes)
+        .max_concurrent_streams(limits.streams)
+        .add_routes(gateway::routes(&app, services.into_axum_router()))
+        .serve_with_incoming_shutdown(incoming, shutdown)
+        .await?;
+    Ok(())
+}
+
+/// The services themselves.
+fn services(app: &App) -> Routes {
     let limit = app.max_message_bytes;
     let contexts = ContextServiceServer::new(Contexts::new(app.clone()))
         .max_decoding_message_size(limit)
@@ -77,35 +123,5 @@ where
         .max_decoding_message_size(limit)
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
     let collections = CollectionServiceServer::new(Collections::new(app.clone())).max_decoding_message_size(limit);
-    let (health, health_service) = tonic_health::server::health_reporter();
-    for service in SERVICES {
-        health.set_service_status(service, ServingStatus::Serving).await;
-    }
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(tamis_proto::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(|e| ServeError::Reflection(e.to_string()))?;
-    tokio::spawn(upkeep::run(app.clone(), health.clone()));
-    let stopping = app.stopping.clone();
-    let shutdown = async move {
-        shutdown.await;
-        tracing::info!("stopping: taking no more, finishing what was taken");
-        for service in SERVICES {
-            health.set_service_status(service, ServingStatus::NotServing).await;
-        }
-        // Ingest streams stay open as long as the client likes; they have to be told.
-        stopping.cancel();
-    };
-    Server::builder()
-        .http2_keepalive_interval(Some(KEEP_ALIVE))
-        .http2_adaptive_window(Some(true))
-        .add_service(health_service)
-        .add_service(reflection)
-        .add_service(contexts)
-        .add_service(documents)
-        .add_service(collections)
-        .serve_with_incoming_shutdown(incoming, shutdown)
-        .await?;
-    Ok(())
+    Routes::new(contexts).add_service(documents).add_service(collections)
 }

@@ -7,10 +7,42 @@ use tamis::error::Error;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::identity::Refusal;
 use crate::work::NotDone;
 
 /// Domain of the reasons in `ErrorInfo`.
 const DOMAIN: &str = "tamis";
+/// All reasons that a failure may have, in details and metrics.
+pub(crate) const REASONS: [&str; 28] = [
+    "INVALID_ARGUMENT",
+    "LIMIT_EXCEEDED",
+    "QUOTA_EXCEEDED",
+    "BUDGET_INFEASIBLE",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "FINGERPRINT_MISMATCH",
+    "UNUSABLE_DOCUMENT",
+    "PERMISSION_DENIED",
+    "STORE_LOCKED",
+    "STORE_VERSION",
+    "UNAVAILABLE",
+    "STORE",
+    "MODEL",
+    "ENCODER",
+    "READER",
+    "SUMMARIZER",
+    "IO",
+    "CANCELLED",
+    "DEADLINE_EXCEEDED",
+    "UNKNOWN",
+    "QUEUE_FULL",
+    "INTERNAL",
+    "STOPPING",
+    "CREDENTIAL_MISSING",
+    "CREDENTIAL_MALFORMED",
+    "CREDENTIAL_INVALID",
+    "TENANT_MISMATCH",
+];
 /// When to come back after overload.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -28,6 +60,7 @@ fn classify(error: &Error) -> (Code, &'static str, Option<&'static str>) {
         Error::AlreadyExists { .. } => (Code::AlreadyExists, "ALREADY_EXISTS", None),
         Error::FingerprintMismatch { .. } => (Code::FailedPrecondition, "FINGERPRINT_MISMATCH", None),
         Error::UnusableDocument { .. } => (Code::InvalidArgument, "UNUSABLE_DOCUMENT", Some("document.text")),
+        Error::PermissionDenied { .. } => (Code::PermissionDenied, "PERMISSION_DENIED", None),
         Error::StoreLocked { .. } => (Code::Unavailable, "STORE_LOCKED", None),
         Error::StoreVersion { .. } => (Code::FailedPrecondition, "STORE_VERSION", None),
         Error::Unavailable { .. } => (Code::Unavailable, "UNAVAILABLE", None),
@@ -96,6 +129,21 @@ pub(crate) fn not_done(reason: &NotDone) -> Refused {
             Box::new(Status::with_error_details(Code::Internal, message, details))
         }
     }
+}
+
+/// The status of a call that is not let in.
+pub(crate) fn unauthenticated(refusal: Refusal) -> Refused {
+    let message = refusal.to_string();
+    let mut details = ErrorDetails::with_error_info(refusal.reason(), DOMAIN, []);
+    let code = match refusal {
+        Refusal::Missing | Refusal::Malformed | Refusal::Invalid(_) => Code::Unauthenticated,
+        Refusal::OtherTenant => Code::PermissionDenied,
+        Refusal::Tenant => {
+            details.add_bad_request_violation("tenant", &message);
+            Code::InvalidArgument
+        }
+    };
+    Box::new(Status::with_error_details(code, message, details))
 }
 
 /// The status of a stream that ends because the server stops.

@@ -1,7 +1,10 @@
-//! What a server does without being asked: it looks whether its index answers, and removes what nobody sees.
+//! What a server does without being asked: it looks whether its index answers and whether keys have changed, counts what
+//! there is, and removes what nobody sees.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tamis::document::TenantId;
 use tamis::error::Result;
 use tamis::index::Index;
 use tamis::index::qdrant::SWEPT_AFTER;
@@ -14,20 +17,27 @@ use crate::serve::SERVICES;
 
 /// How often the index is asked whether it answers.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often what there is is counted.
+const COUNT: Duration = Duration::from_secs(30);
 /// How often stale segments are removed; several servers of one cluster do it each for itself, which does no harm.
 const SWEEP: Duration = Duration::from_secs(3600);
 
 /// Goes on until the server stops. Services are ready while the index is.
 pub(crate) async fn run(app: App, health: HealthReporter) {
     let (mut ticks, mut swept, mut was_ready) = (interval(LOOK), Instant::now(), true);
+    let mut counted: Option<Instant> = None;
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = app.stopping.cancelled() => return,
         }
-        let index = app.index.clone();
-        let ready = tokio::task::spawn_blocking(move || index.ready()).await;
+        let ours = app.clone();
+        let look = move || {
+            ours.refresh();
+            ours.index.ready()
+        };
+        let ready = tokio::task::spawn_blocking(look).await;
         let is_ready = matches!(ready, Ok(Ok(())));
         if is_ready != was_ready && !app.stopping.is_cancelled() {
             match ready {
@@ -38,7 +48,15 @@ pub(crate) async fn run(app: App, health: HealthReporter) {
             for service in SERVICES {
                 health.set_service_status(service, status).await;
             }
+            app.metrics.set_ready(is_ready);
             was_ready = is_ready;
+        }
+        if is_ready && counted.is_none_or(|at| at.elapsed() >= COUNT) {
+            counted = Some(Instant::now());
+            let ours = app.clone();
+            if let Ok(Err(e)) = tokio::task::spawn_blocking(move || count(&ours)).await {
+                tracing::warn!("counting: {e}");
+            }
         }
         if is_ready && swept.elapsed() >= SWEEP {
             swept = Instant::now();
@@ -50,6 +68,19 @@ pub(crate) async fn run(app: App, health: HealthReporter) {
             }
         }
     }
+}
+
+/// Tells the metrics what there is.
+fn count(app: &App) -> Result<()> {
+    let tenants: BTreeSet<TenantId> = app.index.scopes()?.into_iter().map(|scope| scope.tenant).collect();
+    let (mut documents, mut segments, mut bytes) = (0, 0, 0);
+    for tenant in tenants {
+        for info in app.index.collections(&tenant)? {
+            (documents, segments, bytes) = (documents + info.documents, segments + info.segments, bytes + info.bytes);
+        }
+    }
+    app.metrics.index(documents, segments, bytes);
+    Ok(())
 }
 
 fn sweep(index: &dyn Index) -> Result<u64> {

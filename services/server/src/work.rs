@@ -4,7 +4,10 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::oneshot;
+
+use crate::telemetry::Metrics;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -13,6 +16,9 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(crate) struct Work {
     queue: SyncSender<Job>,
     name: &'static str,
+    metrics: Metrics,
+    /// What waits or runs.
+    depth: Gauge,
 }
 
 /// Why work was not done.
@@ -26,7 +32,7 @@ pub(crate) enum NotDone {
 
 impl Work {
     /// Starts the threads. They end when the last clone of the pool is gone.
-    pub(crate) fn start(name: &'static str, threads: usize, queued: usize) -> std::io::Result<Self> {
+    pub(crate) fn start(name: &'static str, threads: usize, queued: usize, metrics: &Metrics) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel::<Job>(queued);
         let jobs = Arc::new(Mutex::new(jobs));
         for n in 0..threads {
@@ -40,7 +46,7 @@ impl Work {
                 }
             })?;
         }
-        Ok(Self { queue, name })
+        Ok(Self { queue, name, metrics: metrics.clone(), depth: metrics.queued(name) })
     }
 
     /// Runs work on the pool, or says at once that the queue is full. The result comes with the
@@ -49,7 +55,7 @@ impl Work {
         &self,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<(R, f64), NotDone> {
-        let (job, done) = timed(work);
+        let (job, done) = self.timed(work);
         match self.queue.try_send(job) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
@@ -66,7 +72,7 @@ impl Work {
         &self,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<oneshot::Receiver<(R, f64)>, NotDone> {
-        let (mut job, done) = timed(work);
+        let (mut job, done) = self.timed(work);
         loop {
             match self.queue.try_send(job) {
                 Ok(()) => return Ok(done),
@@ -78,18 +84,40 @@ impl Work {
             }
         }
     }
+
+    fn timed<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> (Job, oneshot::Receiver<(R, f64)>) {
+        let (done, receiver) = oneshot::channel();
+        let (queued, counted) = (Instant::now(), Counted::in_(&self.depth));
+        let (metrics, name) = (self.metrics.clone(), self.name);
+        let job = Box::new(move || {
+            let _counted = counted;
+            let waited = queued.elapsed().as_secs_f64() * 1e3;
+            metrics.waited(name, waited);
+            let result = work();
+            // Nobody may be waiting any more.
+            let _ = done.send((result, waited));
+        });
+        (job, receiver)
+    }
 }
 
-fn timed<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> (Job, oneshot::Receiver<(R, f64)>) {
-    let (done, receiver) = oneshot::channel();
-    let queued = Instant::now();
-    let job = Box::new(move || {
-        let waited = queued.elapsed().as_secs_f64() * 1e3;
-        let result = work();
-        // Nobody may be waiting any more.
-        let _ = done.send((result, waited));
-    });
-    (job, receiver)
+/// One of those that a gauge counts, as long as it is there.
+pub(crate) struct Counted(Gauge);
+
+impl Counted {
+    pub(crate) fn in_(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 #[cfg(test)]
@@ -98,7 +126,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_and_a_panic_is_told() {
-        let work = Work::start("test", 1, 1).unwrap();
+        let work = Work::start("test", 1, 1, &Metrics::default()).unwrap();
         let (hold, held) = std::sync::mpsc::channel::<()>();
         let busy = work.run_patiently(move || held.recv()).await.unwrap();
         // One is running or queued; at most one more fits, so of these at least one is refused.

@@ -1,6 +1,7 @@
 //! `tamis doctor`: what this machine does, what is there, and what is wrong.
 
 use serde_json::json;
+use tamis::document::TenantId;
 use tamis::encode::{Encoder, OnnxEncoder, Precision};
 use tamis::models::{Cache, catalog};
 use tamis_server::EMBEDDED;
@@ -16,7 +17,7 @@ struct Finding(&'static str, bool, String);
 
 pub(crate) async fn run(global: &Global, repair: bool) -> Result {
     let config = configuration(global)?;
-    let tenant: tamis::document::TenantId = global.tenant.parse()?;
+    let tenant: TenantId = global.tenant.as_deref().map_or_else(|| Ok(TenantId::default()), str::parse)?;
     let look = move || -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
         let cache = Cache::from_environment()?;

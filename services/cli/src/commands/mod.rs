@@ -5,6 +5,7 @@ mod calibrate;
 mod cluster;
 mod collections;
 mod compress;
+mod config;
 mod digest;
 mod doctor;
 mod documents;
@@ -12,6 +13,7 @@ mod eval;
 mod expand;
 mod files;
 mod ingest;
+mod keys;
 mod memory;
 mod models;
 mod read;
@@ -27,7 +29,7 @@ use std::io::Write;
 use clap::CommandFactory;
 use tamis_proto::v1::{Document, Filter};
 
-use crate::args::{Arguments, Command, FilterArgs, Global, OutputFormat};
+use crate::args::{Arguments, Command, ConfigCommand, FilterArgs, Global, OutputFormat};
 use crate::connect::Store;
 use crate::failure::{Failure, Result, output};
 use crate::filter;
@@ -59,7 +61,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         Command::Reindex { beside, keep_old } => collections::reindex(&global, beside, keep_old).await,
         Command::Restore { folder } => transfer::restore(&global, folder).await,
         Command::Models(command) => models::run(&global, command).await,
-        Command::Serve(args) => serve::run(&global, args).await,
+        Command::Serve(args) => Box::pin(serve::run(&global, args)).await,
+        Command::Keys(command) => keys::run(&global, command),
+        Command::Config(ConfigCommand::Check) => config::check(&global),
+        Command::Describe { what } => config::describe(what),
         Command::Doctor { repair } => doctor::run(&global, repair).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,43 +1,98 @@
-//! `tamis serve`: the gRPC server, until it is told to stop.
+//! `tamis serve`: the server, until it is told to stop.
+
+use std::net::SocketAddr;
 
 use tamis_server::serve::SERVICES;
-use tamis_server::{App, serve};
+use tamis_server::telemetry::Telemetry;
+use tamis_server::{App, Loaded, Reach, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use toml::{Table, Value};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use super::line;
 use crate::args::{Global, ServeArgs};
-use crate::connect::configuration;
+use crate::connect::{channel, loaded};
 use crate::failure::{Failure, Result};
+use crate::log_filter;
 use crate::progress::Bar;
 
+/// What is logged where `TAMIS_LOG` does not say.
+const DEFAULT_LOG: &str = "info,ort=warn";
+
 pub(crate) async fn run(global: &Global, args: ServeArgs) -> Result {
-    let mut config = configuration(global)?;
-    if let Some(address) = args.listen {
-        config.listen = address;
-    }
+    let loaded = settings(global, &args)?;
+    let config = loaded.config.clone();
     if args.print_config {
-        return line(config.to_toml().trim_end());
+        return line(loaded.print().trim_end());
     }
     if args.health {
-        let url = global.server.clone().unwrap_or_else(|| format!("http://{}", config.listen));
-        return health(url).await;
+        let scheme = if config.tls_cert.is_some() { "https" } else { "http" };
+        let url = global.remote.server.clone().unwrap_or_else(|| format!("{scheme}://{}", config.listen));
+        return health(global, &url).await;
     }
-    // The address first: a port in use is told at once, not after the models are loaded.
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|e| Failure::Other(format!("{}: {e}; choose another address with --listen", config.listen)))?;
+    let telemetry = Telemetry::begin(&config, log_filter(DEFAULT_LOG)).map_err(|e| Failure::Usage(e.to_string()))?;
+    // The addresses first: a port in use is told at once, not after the models are loaded.
+    let listener = bind(config.listen, "--listen").await?;
+    let probes = match config.metrics_listen {
+        Some(address) => Some(bind(address, "--metrics-listen").await?),
+        None => None,
+    };
     let address = listener.local_addr().map_err(|e| Failure::Other(e.to_string()))?;
     let (index, data_dir) = (config.index.clone(), config.data_dir.clone());
-    let app = tokio::task::spawn_blocking(move || App::open(&config, false, &Bar::default()));
+    let app = tokio::task::spawn_blocking(move || App::open(&config, Reach::Network, &Bar::default()));
     let app = app.await.map_err(|e| Failure::Other(e.to_string()))??;
     let stop = stop_signal()?;
+    let reloading = reload(app.clone(), loaded, global, &args)?;
     tracing::info!(fingerprint = app.fingerprint(), index, data_dir = %data_dir.display(), "ready");
     // For scripts that wait for this line, and for people.
     line(&format!("listening on {address}"))?;
-    serve::serve(app, listener, stop).await.map_err(|e| Failure::Other(e.to_string()))
+    let served = tokio::select! {
+        served = serve::serve(app, listener, probes, stop) => served,
+        never = reloading => match never {},
+    };
+    let _ = tokio::task::spawn_blocking(move || telemetry.finish()).await;
+    served.map_err(|e| Failure::Other(e.to_string()))
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|e| Failure::Other(format!("{address}: {e}; choose another address with {flag}")))
+}
+
+fn settings(global: &Global, args: &ServeArgs) -> Result<Loaded> {
+    let mut flags = Table::new();
+    for (key, value) in [
+        ("listen", args.listen.map(|a| a.to_string())),
+        ("metrics_listen", args.metrics_listen.map(|a| a.to_string())),
+        ("anonymous", args.allow_anonymous.then(|| "always".to_owned())),
+    ] {
+        flags.extend(value.map(|value| (key.to_owned(), Value::String(value))));
+    }
+    loaded(global, flags)
+}
+
+/// Reads the settings again whenever SIGHUP comes.
+fn reload(
+    app: App,
+    mut before: Loaded,
+    global: &Global,
+    args: &ServeArgs,
+) -> Result<impl Future<Output = std::convert::Infallible>> {
+    let mut hang_up = signal(SignalKind::hangup()).map_err(|e| Failure::Other(format!("signals: {e}")))?;
+    Ok(async move {
+        loop {
+            hang_up.recv().await;
+            match settings(global, args) {
+                Ok(now) => {
+                    tokio::task::block_in_place(|| app.reload(&before, &now));
+                    before = now;
+                }
+                Err(e) => tracing::error!("not reloaded: {e}"),
+            }
+        }
+    })
 }
 
 /// Ends with the first SIGTERM or SIGINT.
@@ -61,12 +116,8 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
     })
 }
 
-async fn health(url: String) -> Result {
-    let channel = tonic::transport::Endpoint::from_shared(url.clone())
-        .map_err(|e| Failure::Usage(format!("{url:?}: {e}")))?
-        .connect()
-        .await
-        .map_err(|_| Failure::Other(format!("{url} can't be reached")))?;
+async fn health(global: &Global, url: &str) -> Result {
+    let channel = channel(&global.remote, url).await?;
     // A server without its index is alive, but not ready.
     let request = HealthCheckRequest { service: SERVICES[0].to_owned() };
     let status = HealthClient::new(channel).check(request).await?.into_inner().status();

@@ -57,7 +57,9 @@ pub(crate) fn answer(
             Ok(answered) => answered,
             Err(status) => return drop(say.send(Err(*status)).await),
         };
-        for part in response::parts(response::compressed(answer, &budget, waited, fingerprint)) {
+        let answer = response::compressed(answer, &budget, waited, fingerprint);
+        app.metrics.context(&answer);
+        for part in response::parts(answer) {
             if say.send(Ok(part)).await.is_err() {
                 return;
             }

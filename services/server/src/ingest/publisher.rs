@@ -48,6 +48,7 @@ pub(super) async fn publish(
             }
         }
         for response in publish_batch(&app, &target, batch).await {
+            app.metrics.document(response.outcome());
             ids.release(&response.document_id);
             // A client that is gone does not get its acknowledgements; the documents are stored all the same.
             // One that does not read them must not keep the server from stopping.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tamis::document::{Document, TenantId};
+use tamis::document::Document;
 use tamis::error::{Error, Result};
 use tamis::extract::MAX_DOCUMENT_BYTES;
 use tamis::index::{BlockVectors, Scope};
@@ -13,7 +13,7 @@ use tonic::{Status, Streaming};
 
 use super::publisher::{self, Target};
 use crate::app::App;
-use crate::call;
+use crate::call::Call;
 use crate::convert;
 use crate::quota::Reservation;
 use crate::status::{not_done, refused, stopping};
@@ -63,16 +63,11 @@ impl Ids {
 }
 
 /// Reads until the client ends the stream, is gone, breaks the protocol, or the server stops.
-pub(super) async fn read(
-    app: App,
-    tenant: TenantId,
-    mut stream: Streaming<v1::IngestRequest>,
-    acknowledge: Acknowledge,
-) {
+pub(super) async fn read(app: App, call: Call, mut stream: Streaming<v1::IngestRequest>, acknowledge: Acknowledge) {
     let (documents, taken) = mpsc::channel(IN_FLIGHT);
     let mut reader = Reader {
         app: app.clone(),
-        tenant,
+        call,
         scope: None,
         precompute: false,
         open: None,
@@ -119,7 +114,7 @@ pub(super) async fn read(
 
 struct Reader {
     app: App,
-    tenant: TenantId,
+    call: Call,
     /// Known after the first message.
     scope: Option<Scope>,
     /// Whether the reader reads what is stored at once.
@@ -204,7 +199,7 @@ impl Reader {
     }
 
     async fn open_collection(&mut self, name: &str) -> std::result::Result<(), Status> {
-        let scope = call::scope(&self.tenant, name).map_err(|e| *refused(e))?;
+        let scope = self.call.scope(name).map_err(|e| *refused(e))?;
         let (app, wanted) = (self.app.clone(), scope.clone());
         let made = self.app.documents.run_patiently(move || {
             match app.index.view(&wanted) {
