@@ -17,6 +17,7 @@ cargo xtask demo     build in release, ingest this repository, ask three questio
 cargo xtask test     format check, lints, every test
 cargo xtask doc      the documentation, warnings are errors
 cargo xtask proto    lint the public contract with buf
+cargo xtask deploy   check container, chart, manifests, alerts and dashboard without a cluster
 cargo xtask fuzz     any bytes as a format: `fuzz md 10` for ten minutes, `fuzz md keep` for the
                      tests, `fuzz all` for every format
 cargo xtask crash    end a process that writes a store, between any two steps: `crash 1000` times
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         "test" => test::test(),
         "doc" => test::doc(),
         "proto" => test::proto(),
+        "deploy" => test::deploy(),
         "help" | "" => {
             println!("{HELP}");
             Ok(())

