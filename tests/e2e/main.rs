@@ -13,6 +13,7 @@ mod disk;
 #[path = "../qdrant/double/mod.rs"]
 mod double;
 mod eval;
+mod flood;
 mod http;
 mod memory;
 mod metrics;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError, Loaded, MIB, or_cores};
 use crate::identity::{Identity, IdentityError};
+use crate::memory::Memory;
 use crate::quota::Quotas;
 use crate::summarizer::Endpoint;
 use crate::telemetry::Metrics;
@@ -47,6 +48,7 @@ pub struct App {
     pub(crate) quotas: Quotas,
     pub(crate) identity: Arc<Identity>,
     pub(crate) metrics: Metrics,
+    pub(crate) memory: Memory,
     pub(crate) transport: Transport,
     pub(crate) limits: Limits,
     pub(crate) stopping: CancellationToken,
@@ -125,6 +127,7 @@ impl App {
             quotas: Quotas::new(config),
             identity: Arc::new(identity),
             metrics,
+            memory: Memory::new(config.message_memory_mib),
             transport,
             limits: Limits {
                 streams: config.max_concurrent_streams,

@@ -14,6 +14,7 @@ use tracing::Span;
 use crate::app::App;
 use crate::gate::Record;
 use crate::identity::Role;
+use crate::memory::Held;
 use crate::status::{self, Refused};
 use crate::work::Work;
 
@@ -53,6 +54,16 @@ impl Call {
         }
         app.quotas.admit(&record.caller.tenant)?;
         Ok(Self { record, need, deadline })
+    }
+
+    /// What the messages take that came so far: dropped, there is room for others.
+    pub(crate) fn take_held(&self) -> Held {
+        self.record.take_held()
+    }
+
+    /// Keeps what was taken with the call again.
+    pub(crate) fn give_back(&self, held: Held) {
+        self.record.hold(held);
     }
 
     pub(crate) fn tenant(&self) -> &TenantId {
@@ -100,15 +111,16 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Runs the computing part of a call on a pool; gives its result and the milliseconds it waited.
+/// Runs the computing part of a call, of this cost, on a pool; gives its result and the milliseconds it waited.
 pub(crate) async fn compute<R: Send + 'static>(
     pool: &Work,
     deadline: &Deadline,
+    cost: Cost,
     work: impl FnOnce(&Deadline) -> Result<R> + Send + 'static,
 ) -> std::result::Result<(R, f64), Refused> {
     let _guard = CancelOnDrop(deadline.clone());
     let (inner, span) = (deadline.clone(), Span::current());
-    let outcome = pool.run(move || {
+    let outcome = pool.run(cost.0, deadline.remaining(), move || {
         let _entered = span.enter();
         // What waited too long is not begun.
         inner.check("queue")?;
@@ -117,5 +129,23 @@ pub(crate) async fn compute<R: Send + 'static>(
     match outcome.await {
         Ok((result, waited)) => result.map(|r| (r, waited)).map_err(status::refused),
         Err(not_done) => Err(status::not_done(&not_done)),
+    }
+}
+
+/// What work is expected to cost, in units that mean nothing but beside other work of the same pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost(pub(crate) u64);
+
+impl Cost {
+    /// A question to the index: as much as encoding a page.
+    pub(crate) const QUESTION: Self = Self(2_000);
+    /// A look at what is stored.
+    pub(crate) const LOOK: Self = Self(200);
+    /// A way through all that is stored.
+    pub(crate) const ALL: Self = Self(200_000);
+
+    /// With so many bytes to encode.
+    pub(crate) fn and_bytes(self, bytes: usize) -> Self {
+        Self(self.0.saturating_add(bytes as u64))
     }
 }

@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::App;
-use crate::call::{Call, compute};
+use crate::call::{Call, Cost, compute};
 use crate::identity::Role;
 use crate::status::refused;
 use crate::v1::{self, collection_service_server::CollectionService};
@@ -39,8 +39,10 @@ impl Collections {
     ) -> std::result::Result<R, Status> {
         let call = call.map_err(|e| *refused(e))?;
         let (app, deadline) = (self.app.clone(), call.deadline.clone());
+        // What takes its time is what goes over all.
+        let cost = if deadline.remaining().is_some() { Cost::LOOK } else { Cost::ALL };
         let work = move |_: &_| work(&app, &call);
-        let (result, _) = compute(&self.app.queries, &deadline, work).await.map_err(|e| *e)?;
+        let (result, _) = compute(&self.app.queries, &deadline, cost, work).await.map_err(|e| *e)?;
         Ok(result)
     }
 }
@@ -201,7 +203,7 @@ impl CollectionService for Collections {
         let _open = self.app.quotas.stream(&scope.tenant).map_err(|e| *refused(e))?;
         let app = self.app.clone();
         let work = move |deadline: &_| reindex(&app.encoder, &app.index, &scope, &beside, keep_old, deadline);
-        let (done, _) = compute(&self.app.documents, &call.deadline, work).await.map_err(|e| *e)?;
+        let (done, _) = compute(&self.app.documents, &call.deadline, Cost::ALL, work).await.map_err(|e| *e)?;
         Ok(Response::new(v1::ReindexCollectionResponse {
             encoded: done.encoded,
             documents: done.documents,
@@ -234,7 +236,7 @@ impl CollectionService for Collections {
         let first = incoming.message().await?.ok_or_else(|| *refused(nothing()))?;
         let scope = call.scope(&first.name).map_err(|e| *refused(e))?;
         let _open = self.app.quotas.stream(&scope.tenant).map_err(|e| *refused(e))?;
-        let imported = transfer::take_in(&self.app, scope, first, incoming, &call.deadline).await?;
+        let imported = transfer::take_in(&self.app, scope, first, incoming, &call).await?;
         let (written, unchanged) = (imported.written, imported.unchanged);
         Ok(Response::new(v1::ImportCollectionResponse { written, unchanged }))
     }

@@ -54,6 +54,8 @@ pub struct Config {
     pub ingest_threads: usize,
     /// Largest request message, in bytes.
     pub max_message_bytes: usize,
+    /// Most MiB of requests that are here at once, of all callers together; more wait, and are refused after a while.
+    pub message_memory_mib: usize,
     /// Time limit of a question that sets none, in seconds.
     pub default_timeout_s: u64,
     /// Directory of `tokenizer.json` files that requests may name by file name.
@@ -180,6 +182,7 @@ impl Default for Config {
             query_queue: 256,
             ingest_threads: 0,
             max_message_bytes: 64 * 1024 * 1024,
+            message_memory_mib: 1024,
             default_timeout_s: 60,
             tokenizer_dir: None,
             reading: None,

@@ -1,5 +1,6 @@
 //! `ContextService`: questions to contexts.
 
+mod cost;
 mod request;
 mod response;
 mod stream;
@@ -14,7 +15,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::App;
-use crate::call::{Call, compute};
+use crate::call::{Call, Cost, compute};
 use crate::convert;
 use crate::identity::Role;
 use crate::status::refused;
@@ -59,11 +60,11 @@ impl Contexts {
         let request = request::compress(&self.app, &call, request).map_err(|e| *refused(e))?;
         let budget = request.budget.clone();
         let reads = request.mode != Mode::Fast || request.ranker != Ranker::Fused;
-        let compressor: Compressor = self.app.compressor.clone();
+        let (compressor, cost): (Compressor, _) = (self.app.compressor.clone(), cost::excerpts(&request));
         let work = move |deadline: &_| compressor.compress(&request, deadline);
         // Reading takes a hundred times as long: it waits in a queue of its own.
         let pool = if reads { &self.app.reads } else { &self.app.queries };
-        let (answer, waited) = compute(pool, &call.deadline, work).await.map_err(|e| *e)?;
+        let (answer, waited) = compute(pool, &call.deadline, cost, work).await.map_err(|e| *e)?;
         Ok(response::compressed(answer, &budget, waited, self.app.fingerprint()))
     }
 
@@ -74,9 +75,9 @@ impl Contexts {
     ) -> std::result::Result<v1::CompressResponse, Status> {
         let request = request::memory(&self.app, request).map_err(|e| *refused(e))?;
         let budget = request.budget.clone();
-        let compressor: Compressor = self.app.compressor.clone();
+        let (compressor, cost): (Compressor, _) = (self.app.compressor.clone(), cost::documents(&request.turns));
         let work = move |deadline: &_| compressor.memory(&request, deadline);
-        let (memory, waited) = compute(&self.app.reads, &call.deadline, work).await.map_err(|e| *e)?;
+        let (memory, waited) = compute(&self.app.reads, &call.deadline, cost, work).await.map_err(|e| *e)?;
         Ok(response::told(memory.context, memory.stats, &budget, waited, self.app.fingerprint()))
     }
 
@@ -87,11 +88,11 @@ impl Contexts {
     ) -> std::result::Result<v1::CompressResponse, Status> {
         let request = request::digest(&self.app, &call, request).map_err(|e| *refused(e))?;
         let (budget, summarized) = (request.budget.clone(), request.summary.is_some());
-        let compressor: Compressor = self.app.compressor.clone();
+        let (compressor, cost): (Compressor, _) = (self.app.compressor.clone(), cost::overview(&request.corpus));
         let work = move |deadline: &_| compressor.digest(&request, deadline);
         // Who summarises takes seconds, as who reads does.
         let pool = if summarized { &self.app.reads } else { &self.app.queries };
-        let (digest, waited) = compute(pool, &call.deadline, work).await.map_err(|e| *e)?;
+        let (digest, waited) = compute(pool, &call.deadline, cost, work).await.map_err(|e| *e)?;
         Ok(response::digested(digest, summarized, &budget, waited, self.app.fingerprint()))
     }
 }
@@ -138,9 +139,9 @@ impl ContextService for Contexts {
         let corpus =
             request::corpus(&call, &asked.collection, asked.filter, asked.documents).map_err(|e| *refused(e))?;
         let limit = if asked.limit == 0 { DEFAULT_SEGMENTS } else { asked.limit as usize };
-        let compressor = self.app.compressor.clone();
+        let (compressor, cost) = (self.app.compressor.clone(), cost::of(&corpus));
         let work = move |deadline: &_| compressor.retrieve(&asked.query, &corpus, limit, deadline);
-        let (candidates, _) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
+        let (candidates, _) = compute(&self.app.queries, &call.deadline, cost, work).await.map_err(|e| *e)?;
         let segments = candidates
             .into_iter()
             .map(|c| {
@@ -192,7 +193,7 @@ impl ContextService for Contexts {
                 text,
             })
         };
-        let (response, _) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
+        let (response, _) = compute(&self.app.queries, &call.deadline, Cost::LOOK, work).await.map_err(|e| *e)?;
         Ok(Response::new(response))
     }
 
@@ -203,6 +204,8 @@ impl ContextService for Contexts {
         let call = Call::of(&self.app, &request, Role::Read).map_err(|e| *refused(e))?;
         let request = request.into_inner();
         let tokenizer = self.app.tokenizer(&request.tokenizer).map_err(|e| *refused(e))?;
+        // Counting is quick beside encoding.
+        let cost = Cost::LOOK.and_bytes(request.texts.iter().map(String::len).sum::<usize>() / 16);
         let work = move |deadline: &tamis::deadline::Deadline| {
             let mut counts = Vec::with_capacity(request.texts.len());
             for text in &request.texts {
@@ -211,7 +214,7 @@ impl ContextService for Contexts {
             }
             Ok(v1::CountTokensResponse { counts, estimated: tokenizer.is_estimate() })
         };
-        let (response, _) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
+        let (response, _) = compute(&self.app.queries, &call.deadline, cost, work).await.map_err(|e| *e)?;
         Ok(Response::new(response))
     }
 }

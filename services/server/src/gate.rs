@@ -3,11 +3,13 @@
 
 mod audit;
 mod body;
+mod metered;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -20,10 +22,13 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use audit::Audit;
 use body::{Hurried, Watched};
+use metered::Metered;
 use watch::Watch;
 
+use crate::app::App;
 use crate::contract;
 use crate::identity::{Caller, Identity, Role};
+use crate::memory::{Held, Memory};
 use crate::status;
 use crate::telemetry::Metrics;
 use crate::transport::Peer;
@@ -39,6 +44,8 @@ const RECEIVED_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) struct Record {
     pub(crate) caller: Caller,
     asked: Mutex<Asked>,
+    /// What its messages take.
+    held: Mutex<Held>,
 }
 
 #[derive(Default)]
@@ -48,6 +55,16 @@ struct Asked {
 }
 
 impl Record {
+    /// Its messages take so much more.
+    pub(crate) fn hold(&self, more: Held) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).and(more);
+    }
+
+    /// What the messages take that came so far, to be held for as long as they are needed.
+    pub(crate) fn take_held(&self) -> Held {
+        std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The call needs this role.
     pub(crate) fn needs(&self, role: Role) {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).role = Some(role);
@@ -65,11 +82,14 @@ pub(crate) struct Gate {
     identity: Arc<Identity>,
     metrics: Metrics,
     audit: Arc<Audit>,
+    memory: Memory,
+    longest: usize,
 }
 
 impl Gate {
-    pub(crate) fn new(identity: Arc<Identity>, metrics: Metrics) -> Self {
-        Self { identity, metrics, audit: Arc::default() }
+    pub(crate) fn new(app: &App) -> Self {
+        let (identity, metrics, memory) = (app.identity.clone(), app.metrics.clone(), app.memory.clone());
+        Self { identity, metrics, audit: Arc::default(), memory, longest: app.max_message_bytes }
     }
 }
 
@@ -98,11 +118,13 @@ pub(crate) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
         }
     };
     span.record("tenant", caller.tenant.as_str());
-    let record = Arc::new(Record { caller, asked: Mutex::default() });
+    let record = Arc::new(Record { caller, asked: Mutex::default(), held: Mutex::default() });
     watch.of(record.clone());
-    request.extensions_mut().insert(record);
+    request.extensions_mut().insert(record.clone());
+    let metered = |body| Metered::new(body, gate.memory.clone(), record, gate.longest);
+    let mut request = request.map(|body| Body::new(metered(body)));
     if method.takes_one() {
-        request = request.map(|body| axum::body::Body::new(Hurried::new(body, RECEIVED_WITHIN)));
+        request = request.map(|body| Body::new(Hurried::new(body, RECEIVED_WITHIN)));
     }
     let response = next.run(request).instrument(span.clone()).await;
     let response = match Status::from_header_map(response.headers()) {
@@ -111,7 +133,7 @@ pub(crate) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
             span.in_scope(|| watch.end(&status));
             response
         }
-        None => response.map(|body| axum::body::Body::new(Watched::new(body, watch, span))),
+        None => response.map(|body| Body::new(Watched::new(body, watch, span))),
     };
     with_id(response, id)
 }

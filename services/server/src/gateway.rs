@@ -20,6 +20,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb};
 use prost_reflect::{DynamicMessage, MessageDescriptor, SerializeOptions};
@@ -36,6 +37,7 @@ use crate::app::App;
 use crate::contract::{self, Method};
 use crate::gate::{self, Gate};
 use crate::identity::{Identity, TENANT};
+use crate::memory::{Held, Memory};
 use crate::status;
 
 /// How long a call may take, in milliseconds: gRPC's own header would be obeyed by the transport, which knows no JSON.
@@ -68,16 +70,18 @@ struct Gateway {
     identity: Arc<Identity>,
     services: Router,
     max_message_bytes: usize,
+    memory: Memory,
 }
 
 /// Everything that a server answers: gRPC, gRPC-Web, JSON.
 pub(crate) fn routes(app: &App, services: Router) -> Routes {
-    let gate = Gate::new(app.identity.clone(), app.metrics.clone());
+    let gate = Gate::new(app);
     let services = services.layer(axum::middleware::from_fn_with_state(gate, gate::pass));
     let gateway = Gateway {
         identity: app.identity.clone(),
         services: services.clone(),
         max_message_bytes: app.max_message_bytes,
+        memory: app.memory.clone(),
     };
     let described = openapi::document().to_string();
     let json = Router::new()
@@ -138,10 +142,10 @@ async fn answer(gateway: Gateway, name: &str, request: Request) -> Result<Respon
     who.map_err(|refusal| Problem::from(&*status::unauthenticated(refusal)))?;
     let (head, body) = request.into_parts();
     let body = if method.takes_one() {
-        let message = received(body, gateway.max_message_bytes).await?;
+        let (message, _held) = received(body, gateway.max_message_bytes, &gateway.memory).await?;
         Body::from(framed(method.descriptor.input(), message).await?)
     } else {
-        frames::from_lines(method.descriptor.input(), body, gateway.max_message_bytes)
+        frames::from_lines(method.descriptor.input(), body, gateway.max_message_bytes, gateway.memory.clone())
     };
     let mut inner = Request::new(body);
     *inner.method_mut() = Verb::POST;
@@ -184,14 +188,27 @@ fn time_limit(headers: &HeaderMap) -> Result<Option<HeaderValue>, Problem> {
     HeaderValue::from_str(&format!("{whole}m")).map(Some).map_err(|_| Problem::internal())
 }
 
-async fn received(body: Body, limit: usize) -> Result<bytes::Bytes, Problem> {
-    let all = tokio::time::timeout(RECEIVED_WITHIN, axum::body::to_bytes(body, limit)).await;
-    let all = all.map_err(|_| Problem::too_slow())?;
-    all.map_err(|_| Problem::too_large(limit))
+/// All of a body, with what it takes.
+async fn received(body: Body, limit: usize, memory: &Memory) -> Result<(Bytes, Held), Problem> {
+    let (mut all, mut held) = (BytesMut::new(), Held::default());
+    let mut pieces = body.into_data_stream();
+    let reading = async {
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|_| Problem::too_large(limit))?;
+            if all.len() + piece.len() > limit {
+                return Err(Problem::too_large(limit));
+            }
+            held.and(memory.take(piece.len()).map_err(|_| Problem::from(&*status::no_room()))?);
+            all.extend_from_slice(&piece);
+        }
+        Ok(())
+    };
+    tokio::time::timeout(RECEIVED_WITHIN, reading).await.map_err(|_| Problem::too_slow())??;
+    Ok((all.freeze(), held))
 }
 
 /// The one message of a call in its frame; nothing at all stands for a message without fields.
-async fn framed(kind: MessageDescriptor, json: bytes::Bytes) -> Result<bytes::Bytes, Problem> {
+async fn framed(kind: MessageDescriptor, json: Bytes) -> Result<Bytes, Problem> {
     let is_small = json.len() <= SMALL;
     let parse = move || frames::frame(kind, if json.is_empty() { b"{}" } else { &json });
     let framed = if is_small { Ok(parse()) } else { tokio::task::spawn_blocking(parse).await };
@@ -210,7 +227,7 @@ async fn one(mut frames: Frames, kind: MessageDescriptor) -> Result<Response, Pr
 }
 
 fn events(frames: Frames, kind: MessageDescriptor) -> Response {
-    let event = move |frame: Result<bytes::Bytes, Problem>| {
+    let event = move |frame: Result<Bytes, Problem>| {
         let told = frame.and_then(|message| json(kind.clone(), &message));
         Ok::<_, Infallible>(match told {
             Ok(text) => Event::default().event("message").data(text),

@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::App;
-use crate::call::{Call, compute};
+use crate::call::{Call, Cost, compute};
 use crate::convert;
 use crate::identity::Role;
 use crate::status::refused;
@@ -71,7 +71,7 @@ impl IngestService for Documents {
             let head = index.view(&scope)?.document(&id)?;
             head.ok_or_else(|| Error::NotFound { kind: "document", name: id.to_string() })
         };
-        let (head, _) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
+        let (head, _) = compute(&self.app.queries, &call.deadline, Cost::LOOK, work).await.map_err(|e| *e)?;
         Ok(Response::new(v1::GetDocumentResponse { document: Some(convert::document_info(&head)) }))
     }
 
@@ -99,7 +99,7 @@ impl IngestService for Documents {
             // One more than asked for tells whether there is another page.
             index.view(&scope)?.documents(&request.prefix, after.as_ref(), limit + 1)
         };
-        let (mut heads, _) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
+        let (mut heads, _) = compute(&self.app.queries, &call.deadline, Cost::LOOK, work).await.map_err(|e| *e)?;
         let more = heads.len() > limit;
         heads.truncate(limit);
         let next_page_token =
@@ -118,7 +118,7 @@ impl IngestService for Documents {
         let selector = selector(request.selector).map_err(|e| *refused(e))?;
         let index = Arc::clone(&self.app.index);
         let work = move |_: &_| index.delete(&scope, &selector);
-        let (deleted, _) = compute(&self.app.queries, &call.deadline, work).await.map_err(|e| *e)?;
+        let (deleted, _) = compute(&self.app.queries, &call.deadline, Cost::LOOK, work).await.map_err(|e| *e)?;
         Ok(Response::new(v1::DeleteDocumentsResponse { deleted }))
     }
 }

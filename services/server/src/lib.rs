@@ -8,7 +8,8 @@
 //! - `gateway`: HTTP with JSON, on the same contract; `contract`: that contract as data.
 //! - `gate`: the one door of all calls: [`identity`] says who calls, metrics and the audit log how it ended.
 //! - `call`: tenant, role, deadline and cancellation of one call.
-//! - `work`: bounded pools of threads for what computes; nothing computes on tokio's threads.
+//! - `work`: bounded pools of threads for what computes, short work first; nothing computes on tokio's threads.
+//! - `memory`: how many bytes of requests may be here at once.
 //! - `context`, `ingest`, `collection`: one file per service, wire types in and out.
 //! - `convert`: metadata, filters and documents between wire and library.
 //! - `status`: every error once to a gRPC status with `google.rpc` details.
@@ -28,6 +29,7 @@ mod gateway;
 pub mod identity;
 mod ingest;
 pub mod local;
+mod memory;
 mod quota;
 mod reload;
 pub mod serve;

@@ -13,7 +13,7 @@ use crate::work::NotDone;
 /// Domain of the reasons in `ErrorInfo`.
 const DOMAIN: &str = "tamis";
 /// All reasons that a failure may have, in details and metrics.
-pub(crate) const REASONS: [&str; 28] = [
+pub(crate) const REASONS: [&str; 30] = [
     "INVALID_ARGUMENT",
     "LIMIT_EXCEEDED",
     "QUOTA_EXCEEDED",
@@ -42,9 +42,13 @@ pub(crate) const REASONS: [&str; 28] = [
     "CREDENTIAL_MALFORMED",
     "CREDENTIAL_INVALID",
     "TENANT_MISMATCH",
+    "TOO_LATE",
+    "MEMORY_FULL",
 ];
 /// When to come back after overload.
 const RETRY: Duration = Duration::from_millis(500);
+/// And at the latest.
+const LATEST: Duration = Duration::from_secs(30);
 
 /// A status; boxed, because it is large and rare.
 pub(crate) type Refused = Box<Status>;
@@ -114,14 +118,29 @@ fn numbers(error: &Error) -> HashMap<String, String> {
     pairs.iter().map(|(k, v)| ((*k).to_owned(), v.to_string())).collect()
 }
 
+/// The status of a request for which there is no room.
+pub(crate) fn no_room() -> Refused {
+    let message = "the requests that are under way take all the memory that they may (message_memory_mib)";
+    busy("MEMORY_FULL", message, RETRY)
+}
+
+/// The status of what may succeed later, with when that is.
+fn busy(reason: &'static str, message: &str, again: Duration) -> Refused {
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, []);
+    details.set_retry_info(Some(again.clamp(RETRY, LATEST)));
+    Box::new(Status::with_error_details(Code::ResourceExhausted, message, details))
+}
+
 /// The status of work that was not done.
 pub(crate) fn not_done(reason: &NotDone) -> Refused {
     match reason {
-        NotDone::Full => {
-            let mut details = ErrorDetails::with_error_info("QUEUE_FULL", DOMAIN, []);
-            details.set_retry_info(Some(RETRY));
-            let message = "too many requests are waiting (query_queue): try again, or raise it";
-            Box::new(Status::with_error_details(Code::ResourceExhausted, message, details))
+        NotDone::Full(again) => {
+            let message = "too much waits here: try again in a while, or with less to do";
+            busy("QUEUE_FULL", message, *again)
+        }
+        NotDone::TooLate(wait) => {
+            let message = format!("it would wait {} ms before it begins, longer than it may take", wait.as_millis());
+            busy("TOO_LATE", &message, *wait)
         }
         NotDone::Panicked => {
             let details = ErrorDetails::with_error_info("INTERNAL", DOMAIN, []);

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 use crate::app::App;
-use crate::call::compute;
+use crate::call::{Call, Cost, compute};
 use crate::quota::StreamGuard;
 use crate::status::{not_done, refused};
 use crate::v1;
@@ -34,7 +34,7 @@ pub(super) fn begin_export(app: App, scope: Scope, vectors: bool, deadline: Dead
             export(&open, &scope.collection, vectors, deadline, each)
         };
         let done = tokio::select! {
-            done = compute(&app.documents, &deadline, work) => done,
+            done = compute(&app.documents, &deadline, Cost::ALL, work) => done,
             // Nobody listens any more: the work is cancelled with the future.
             () = say.closed() => return,
         };
@@ -51,7 +51,7 @@ pub(super) async fn take_in(
     scope: Scope,
     first: v1::ImportCollectionRequest,
     mut incoming: Streaming<v1::ImportCollectionRequest>,
-    deadline: &Deadline,
+    call: &Call,
 ) -> std::result::Result<Imported, Status> {
     let (quotas, index, to) = (app.quotas.clone(), app.index.clone(), scope.clone());
     let admit = move |head: &DocumentHead| {
@@ -61,12 +61,13 @@ pub(super) async fn take_in(
     let mut import = Import::new(app.encoder.clone(), app.index.clone(), scope, Box::new(admit));
     let mut next = Some(first);
     while let Some(request) = next {
-        let until = deadline.clone();
+        let (until, held, cost) = (call.deadline.clone(), call.take_held(), request.frame.len());
         let taking = move || {
+            let _held = held;
             let taken = import.take(&request.frame, &until);
             (import, taken)
         };
-        let (after, taken) = patiently(app, taking).await?;
+        let (after, taken) = patiently(app, cost, taking).await?;
         import = after;
         let arrived = match taken {
             Ok(()) => incoming.message().await,
@@ -76,7 +77,7 @@ pub(super) async fn take_in(
             Ok(request) => request,
             Err(status) => {
                 // Why it ended counts; what can't be given up now is never seen either.
-                let _ = patiently(app, move || import.give_up()).await?;
+                let _ = patiently(app, 1, move || import.give_up()).await?;
                 return Err(status);
             }
         };
@@ -87,8 +88,10 @@ pub(super) async fn take_in(
 /// Does a part of an import, when its turn comes.
 async fn patiently<R: Send + 'static>(
     app: &App,
+    bytes: usize,
     work: impl FnOnce() -> R + Send + 'static,
 ) -> std::result::Result<R, Status> {
-    let running = app.documents.run_patiently(work).await.map_err(|e| *not_done(&e))?;
-    running.await.map(|(result, _)| result).map_err(|_| *not_done(&NotDone::Panicked))
+    let running = app.documents.run_patiently(bytes as u64, work).await;
+    let done = running.await.unwrap_or(Err(NotDone::Panicked));
+    done.map(|(result, _)| result).map_err(|e| *not_done(&e))
 }

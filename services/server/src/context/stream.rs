@@ -9,7 +9,8 @@ use tonic::{Status, Streaming};
 
 use super::{request, response};
 use crate::app::App;
-use crate::call::{Call, compute};
+use crate::call::{Call, Cost, compute};
+use crate::memory::Held;
 use crate::quota::StreamGuard;
 use crate::v1::{self, compress_stream_response::Part};
 
@@ -20,7 +21,7 @@ const PARTS: usize = 64;
 
 /// What a document comes as.
 enum Piece {
-    Bytes(Vec<u8>),
+    Bytes(Vec<u8>, Held),
     End,
 }
 
@@ -39,7 +40,7 @@ pub(crate) fn answer(
     let (say, parts) = mpsc::channel(PARTS);
     let (pieces, taken) = mpsc::channel(PIECES);
     let deadline = call.deadline.clone();
-    tokio::spawn(forward(first.piece, incoming, pieces, deadline.clone()));
+    tokio::spawn(forward(call, first.piece, incoming, pieces));
     tokio::spawn(async move {
         let _open = open;
         let progress = say.clone();
@@ -49,7 +50,7 @@ pub(crate) fn answer(
             compressor.with_long_text(request, deadline, |long| take(long, taken, &progress, deadline))
         };
         let answered = tokio::select! {
-            answered = compute(&app.reads, &deadline, work) => answered,
+            answered = compute(&app.reads, &deadline, Cost::ALL, work) => answered,
             // Nobody listens any more: the work is cancelled with the future.
             () = say.closed() => return,
         };
@@ -70,24 +71,24 @@ pub(crate) fn answer(
 
 /// Hands pieces on until the client has sent all of them, or is gone, or the time is over.
 async fn forward(
+    call: Call,
     first: Vec<u8>,
     mut incoming: Streaming<v1::CompressStreamRequest>,
     pieces: mpsc::Sender<Piece>,
-    deadline: Deadline,
 ) {
-    if !first.is_empty() && pieces.send(Piece::Bytes(first)).await.is_err() {
+    if !first.is_empty() && pieces.send(Piece::Bytes(first, call.take_held())).await.is_err() {
         return;
     }
     let all = async {
         while let Ok(message) = incoming.message().await {
-            let piece = message.map_or(Piece::End, |message| Piece::Bytes(message.piece));
+            let piece = message.map_or(Piece::End, |message| Piece::Bytes(message.piece, call.take_held()));
             let ended = matches!(piece, Piece::End);
             if pieces.send(piece).await.is_err() || ended {
                 return;
             }
         }
     };
-    match deadline.remaining() {
+    match call.deadline.remaining() {
         Some(left) => _ = tokio::time::timeout(left, all).await,
         None => all.await,
     }
@@ -102,7 +103,7 @@ fn take(
     let mut told = Progress::default();
     loop {
         match pieces.blocking_recv() {
-            Some(Piece::Bytes(bytes)) => {
+            Some(Piece::Bytes(bytes, _held)) => {
                 let progress = long.push(&bytes, deadline)?;
                 if progress != told {
                     told = progress;

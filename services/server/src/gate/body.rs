@@ -56,6 +56,11 @@ impl http_body::Body for Watched {
     }
 }
 
+/// What an error of a body says; wherever in its causes there is a status, it is that.
+pub(super) fn status_of(e: axum::Error) -> Status {
+    Status::from_error(Box::new(e))
+}
+
 /// A request that has to arrive within a time.
 pub(super) struct Hurried {
     body: Body,
@@ -77,7 +82,7 @@ impl http_body::Body for Hurried {
             Poll::Pending if self.until.as_mut().poll(cx).is_ready() => {
                 Poll::Ready(Some(Err(Status::deadline_exceeded("the request arrives too slowly"))))
             }
-            polled => polled.map_err(|e| Status::cancelled(e.to_string())),
+            polled => polled.map_err(status_of),
         }
     }
 

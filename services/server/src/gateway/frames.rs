@@ -16,6 +16,8 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 use super::problem::Problem;
+use crate::memory::{Held, Memory, NoRoom};
+use crate::status;
 
 const HEAD: usize = 5;
 /// Messages that wait for the service.
@@ -35,10 +37,11 @@ pub(super) fn frame(kind: MessageDescriptor, json: &[u8]) -> Result<Bytes, Strin
 }
 
 /// A body of lines, one message each, as a body of frames. A line may be so long.
-pub(super) fn from_lines(kind: MessageDescriptor, body: Body, limit: usize) -> Body {
+pub(super) fn from_lines(kind: MessageDescriptor, body: Body, limit: usize, memory: Memory) -> Body {
     let (say, frames) = mpsc::channel::<Result<Bytes, Status>>(WAITING);
     tokio::spawn(async move {
         let (mut pieces, mut rest, mut number) = (body.into_data_stream(), BytesMut::new(), 0u64);
+        let mut held = Held::default();
         loop {
             let piece = match pieces.next().await {
                 Some(Ok(piece)) => piece,
@@ -46,6 +49,10 @@ pub(super) fn from_lines(kind: MessageDescriptor, body: Body, limit: usize) -> B
                 Some(Err(e)) => return drop(say.send(Err(Status::cancelled(e.to_string()))).await),
                 None => break,
             };
+            match memory.clone().wait_for(piece.len()).await {
+                Ok(more) => held.and(more),
+                Err(NoRoom) => return drop(say.send(Err(*status::no_room())).await),
+            }
             let mut from = rest.len();
             rest.extend_from_slice(&piece);
             while let Some(end) = rest[from..].iter().position(|b| *b == b'\n') {
@@ -55,6 +62,9 @@ pub(super) fn from_lines(kind: MessageDescriptor, body: Body, limit: usize) -> B
                 if !hand_over(&say, &kind, line.freeze(), number).await {
                     return;
                 }
+            }
+            if rest.is_empty() {
+                held = Held::default();
             }
             if rest.len() > limit {
                 let said = format!("line {} is longer than {limit} bytes", number + 1);

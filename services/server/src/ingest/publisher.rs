@@ -73,15 +73,16 @@ struct Finished {
     staged: Result<(Staged, Reservation), Error>,
 }
 
-async fn finished(document: InFlight) -> Finished {
-    let staged = match document.staged {
+async fn finished(InFlight { id, index, staged, held }: InFlight) -> Finished {
+    let staged = match staged {
         Staging::Refused(e) => Err(e),
         Staging::Running(running) => match running.await {
-            Ok((staged, _)) => staged,
-            Err(_) => Err(Error::Encoder("an internal error; the server's log has it".into())),
+            Ok(Ok((staged, _))) => staged,
+            Ok(Err(_)) | Err(_) => Err(Error::Encoder("an internal error; the server's log has it".into())),
         },
     };
-    Finished { id: document.id, index: document.index, staged }
+    drop(held);
+    Finished { id, index, staged }
 }
 
 async fn publish_batch(app: &App, target: &Target, batch: Vec<Finished>) -> Vec<v1::IngestResponse> {
@@ -132,19 +133,15 @@ async fn publish_batch(app: &App, target: &Target, batch: Vec<Finished>) -> Vec<
 /// Lets the reader read a document that is stored. It stays stored where that fails.
 async fn precompute(app: &App, scope: &Scope, head: DocumentHead) -> u32 {
     let (compressor, scope) = (app.compressor.clone(), scope.clone());
-    let id = head.id.clone();
+    let (id, cost) = (head.id.clone(), head.bytes);
     let work = move || compressor.precompute(&scope, &head, &Deadline::none());
-    let done = match app.reads.run_patiently(work).await {
-        Ok(running) => running.await.ok(),
-        Err(_) => None,
-    };
-    match done {
-        Some((Ok(kept), _)) => kept,
-        Some((Err(e), _)) => {
+    match app.reads.run_patiently(cost, work).await.await {
+        Ok(Ok((Ok(kept), _))) => kept,
+        Ok(Ok((Err(e), _))) => {
             tracing::warn!("{id} was not read ahead: {e}");
             0
         }
-        None => 0,
+        Ok(Err(_)) | Err(_) => 0,
     }
 }
 

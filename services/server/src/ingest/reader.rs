@@ -13,12 +13,13 @@ use tonic::{Status, Streaming};
 
 use super::publisher::{self, Target};
 use crate::app::App;
-use crate::call::Call;
+use crate::call::{Call, Cost};
 use crate::convert;
+use crate::memory::Held;
 use crate::quota::Reservation;
 use crate::status::{not_done, refused, stopping};
 use crate::v1::{self, ingest_request::Part};
-use crate::work::NotDone;
+use crate::work::{NotDone, Outcome};
 
 /// Documents of one stream that may be encoded or wait to be published at a time.
 const IN_FLIGHT: usize = 256;
@@ -30,11 +31,13 @@ pub(super) struct InFlight {
     pub(super) id: String,
     pub(super) index: u64,
     pub(super) staged: Staging,
+    /// What it takes until it is staged.
+    pub(super) held: Held,
 }
 
 pub(super) enum Staging {
     Refused(Error),
-    Running(oneshot::Receiver<(Result<(Staged, Reservation)>, f64)>),
+    Running(oneshot::Receiver<Outcome<Result<(Staged, Reservation)>>>),
 }
 
 /// Ids of a stream that are being worked on. A second document with such an id waits for the first to be
@@ -131,6 +134,7 @@ struct Open {
     bytes: Vec<u8>,
     /// Bytes that were sent; beyond the limit they are counted and not kept.
     sent: u64,
+    held: Held,
 }
 
 impl Reader {
@@ -138,6 +142,8 @@ impl Reader {
     async fn take(&mut self, message: v1::IngestRequest) -> std::result::Result<(), Status> {
         let protocol = |reason: &str| *refused(Error::invalid("part", reason));
         let part = message.part.ok_or_else(|| protocol("is missing"))?;
+        // What came with this message; it is given back with it.
+        let held = self.call.take_held();
         match (part, self.open.is_some()) {
             (Part::Options(options), _) => {
                 if self.scope.is_some() {
@@ -153,16 +159,17 @@ impl Reader {
             }
             (part, _) if self.scope.is_none() => {
                 self.open_collection("").await?;
+                self.call.give_back(held);
                 Box::pin(self.take(v1::IngestRequest { part: Some(part) })).await
             }
             (Part::Document(document), false) => {
-                self.submit(document.id.clone(), convert::document(document, None)).await;
+                self.submit(document.id.clone(), convert::document(document, None), held).await;
                 Ok(())
             }
             (Part::Begin(document), false) => {
                 let mut bytes = document.text.clone().into_bytes();
                 bytes.extend_from_slice(&document.content);
-                self.open = Some(Open { sent: bytes.len() as u64, bytes, document });
+                self.open = Some(Open { sent: bytes.len() as u64, bytes, document, held });
                 Ok(())
             }
             (Part::Chunk(chunk), true) => {
@@ -170,15 +177,17 @@ impl Reader {
                     open.sent += chunk.len() as u64;
                     if open.sent <= MAX_DOCUMENT_BYTES as u64 {
                         open.bytes.extend_from_slice(&chunk);
+                        open.held.and(held);
                     } else {
-                        open.bytes = Vec::new();
+                        (open.bytes, open.held) = (Vec::new(), Held::default());
                     }
                 }
                 Ok(())
             }
             (Part::End(_), true) => {
-                if let Some(open) = self.open.take() {
-                    self.submit(open.document.id.clone(), open.finish()).await;
+                if let Some(mut open) = self.open.take() {
+                    let held = std::mem::take(&mut open.held);
+                    self.submit(open.document.id.clone(), open.finish(), held).await;
                 }
                 Ok(())
             }
@@ -201,7 +210,7 @@ impl Reader {
     async fn open_collection(&mut self, name: &str) -> std::result::Result<(), Status> {
         let scope = self.call.scope(name).map_err(|e| *refused(e))?;
         let (app, wanted) = (self.app.clone(), scope.clone());
-        let made = self.app.documents.run_patiently(move || {
+        let made = self.app.documents.run_patiently(Cost::LOOK.0, move || {
             match app.index.view(&wanted) {
                 Ok(view) => return view.settings().check(&wanted.collection, app.encoder.fingerprint()),
                 Err(Error::NotFound { .. }) => {}
@@ -212,14 +221,14 @@ impl Reader {
                 other => other,
             }
         });
-        let lost = |e: &NotDone| *not_done(e);
-        let (result, _) = made.await.map_err(|e| lost(&e))?.await.map_err(|_| lost(&NotDone::Panicked))?;
+        let made = made.await.await.unwrap_or(Err(NotDone::Panicked));
+        let (result, _) = made.map_err(|e| *not_done(&e))?;
         result.map_err(|e| *refused(e))?;
         self.scope = Some(scope);
         Ok(())
     }
 
-    async fn submit(&mut self, id: String, document: Result<Document>) {
+    async fn submit(&mut self, id: String, document: Result<Document>, held: Held) {
         let index = self.next;
         self.next += 1;
         self.ids.claim(&id).await;
@@ -227,21 +236,19 @@ impl Reader {
             (Ok(document), Some(scope)) => {
                 let (app, scope) = (self.app.clone(), scope.clone());
                 let deadline = tamis::deadline::Deadline::none();
+                let cost = document.content.len() as u64;
                 let staging = move || {
                     let bytes = document.content.len() as u64;
                     let room = app.quotas.reserve(app.index.as_ref(), &scope, &document.id, bytes)?;
                     Ok((app.ingestor.stage(&scope, document, &deadline)?, room))
                 };
-                match self.app.documents.run_patiently(staging).await {
-                    Ok(running) => Staging::Running(running),
-                    Err(_) => Staging::Refused(Error::Cancelled),
-                }
+                Staging::Running(self.app.documents.run_patiently(cost, staging).await)
             }
             (Err(e), _) => Staging::Refused(e),
             (_, None) => Staging::Refused(Error::Cancelled),
         };
         // The publisher lives as long as this sender.
-        let _ = self.documents.send(InFlight { id, index, staged }).await;
+        let _ = self.documents.send(InFlight { id, index, staged, held }).await;
     }
 }
 
