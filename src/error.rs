@@ -33,7 +33,7 @@ pub enum Error {
     /// A tenant has or does as much as it may.
     #[error("quota {quota}: {actual} would be over this tenant's limit of {limit}")]
     QuotaExceeded {
-        /// `documents`, `bytes`, `requests_per_s` or `streams`.
+        /// `documents`, `bytes`, `requests_per_s`, `calls` or `streams`.
         quota: &'static str,
         /// The tenant's limit.
         limit: u64,

@@ -258,7 +258,7 @@ def container() -> None:
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             if source.startswith("."):
-                there = (DEPLOY / "compose" / source).exists() or source == "./keys.toml"
+                there = (DEPLOY / "compose" / source).exists() or source == "./keys"  # made by its user
                 check(there, f"compose.yaml: {name}: {source} is not there")
             else:
                 check(source in compose["volumes"], f"compose.yaml: {name}: {source} is no volume")

@@ -132,6 +132,18 @@ async fn a_key_is_good_for_its_tenant_its_collections_and_its_roles() {
     let gone = client.get_collection(from(GetCollectionRequest { name: name() }, &admin, "")).await;
     assert_eq!(gone.unwrap_err().code(), Code::NotFound);
 
+    // Over HTTP as well, before the body is read.
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let over_http = |authorization: &str| {
+        let request =
+            agent.post(format!("{}/v1/list-collections", server.url)).header("content-type", "application/json");
+        let mut told = request.header("authorization", authorization).send("{").unwrap();
+        let body: serde_json::Value = serde_json::from_str(&told.body_mut().read_to_string().unwrap()).unwrap();
+        (told.status().as_u16(), told.headers().contains_key("www-authenticate"), body["error"]["reason"].clone())
+    };
+    assert_eq!(over_http("Bearer tms_nobody_AAAA"), (401, true, json!("CREDENTIAL_INVALID")));
+    assert_eq!(over_http(&reader).0, 400, "let in, and told that half an object is none");
+
     // The file has no key that could be used.
     let file = std::fs::read_to_string(d.join("keys.toml")).unwrap();
     assert!(file.contains("id = \"writer\"") && !file.contains(writer.rsplit('_').next().unwrap()));

@@ -162,3 +162,59 @@ fn settings_say_where_they_come_from() {
     assert!(printed.contains("https://***@host/v1") && !printed.contains("secret"));
     assert_eq!(succeed(d, &["config", "check", "--config", "tamis.toml"]).trim(), "the settings can be used");
 }
+
+/// What a collector of spans got: paths and bodies.
+async fn collector() -> (String, std::sync::Arc<std::sync::Mutex<Vec<u8>>>) {
+    let got = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let kept = got.clone();
+    let take = move |request: axum::extract::Request| {
+        let kept = kept.clone();
+        async move {
+            assert_eq!(request.uri().path(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+            let body = axum::body::to_bytes(request.into_body(), 1 << 24).await.unwrap();
+            kept.lock().unwrap().extend_from_slice(&body);
+            // An empty message, and all is well.
+            let mut response = axum::response::Response::new(axum::body::Body::from(vec![0; 5]));
+            response.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+            response.headers_mut().insert("grpc-status", "0".parse().unwrap());
+            response
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = axum::Router::new().fallback(take);
+    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    let server = tonic::transport::Server::builder().add_routes(tonic::service::Routes::from(router));
+    tokio::spawn(server.serve_with_incoming(incoming));
+    (url, got)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_are_sent_with_the_callers_trace() {
+    let (url, got) = collector().await;
+    let server = Server::start_with(&[("TAMIS_OTLP_ENDPOINT", &url)]);
+    server.ingest("docs", vec![document("a", "The canary sings.")]).await;
+    let budget = tamis_proto::v1::Budget { max_tokens: 100, ..Default::default() };
+    let asked = CompressRequest {
+        query: "bird song".into(),
+        collection: "docs".into(),
+        budget: Some(budget),
+        ..Default::default()
+    };
+    let mut request = tonic::Request::new(asked);
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    request.metadata_mut().insert("traceparent", format!("00-{trace}-00f067aa0ba902b7-01").parse().unwrap());
+    server.contexts().await.compress(request).await.unwrap();
+    // What is not yet sent goes when the server stops.
+    server.terminate();
+    let id: Vec<u8> = (0..16).map(|n| u8::from_str_radix(&trace[2 * n..2 * n + 2], 16).unwrap()).collect();
+    let has = |what: &[u8]| got.lock().unwrap().windows(what.len()).any(|w| w == what);
+    for _ in 0..100 {
+        if has(&id) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(has(&id) && has(b"Compress") && has(b"retrieve") && has(b"tamis"));
+    assert!(!has(b"canary sings") && !has(b"bird song"), "spans hold no text");
+}

@@ -92,3 +92,32 @@ async fn requests_and_streams_are_counted() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_at_once_are_counted_until_they_end() {
+    let server = Server::start_with(&[("TAMIS_QUOTA_CALLS", "2")]);
+    server.ingest("c", vec![document("a", "A sieve has a mesh.")]).await;
+    let ask = || RetrieveRequest { query: "mesh".into(), collection: "c".into(), limit: 1, ..Default::default() };
+    // Two streams that stay open are two calls.
+    let (first, one) = tokio::sync::mpsc::channel(1);
+    let (_second, two) = tokio::sync::mpsc::channel(1);
+    let mut documents = server.documents().await;
+    let open = |receiver| tokio_stream::wrappers::ReceiverStream::new(receiver);
+    let (_a, _b) = (documents.ingest(open(one)).await.unwrap(), documents.ingest(open(two)).await.unwrap());
+    let refused = server.contexts().await.retrieve(ask()).await.unwrap_err();
+    assert_eq!((numbers(&refused)["limit"].as_str(), refused.message().contains("quota calls")), ("2", true));
+    let mut them = Request::new(ask());
+    them.metadata_mut().insert("x-tamis-tenant", "them".parse().unwrap());
+    assert_eq!(
+        server.contexts().await.retrieve(them).await.unwrap_err().code(),
+        Code::NotFound,
+        "another tenant is let in"
+    );
+    drop(first);
+    let mut tries = 0;
+    while server.contexts().await.retrieve(ask()).await.is_err() {
+        tries += 1;
+        assert!(tries < 50, "a call that ended makes room");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}

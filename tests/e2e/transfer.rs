@@ -14,7 +14,7 @@ fn folder() -> tempfile::TempDir {
         let text = format!("# Sieve {n}\n\nThe mesh of sieve {n} has {} holes.\n\n- horse hair\n- 絹 {n}\n", n * 7);
         fs::write(directory.path().join(format!("{n:02}.md")), text).unwrap();
     }
-    let long: String = (0..900).map(|n| format!("Line {n} of the long report says {}. ", n * 13)).collect();
+    let long: String = (0..600).map(|n| format!("Line {n} of the long report says {}. ", n * 13)).collect();
     fs::write(directory.path().join("long.txt"), long).unwrap();
     fs::write(directory.path().join("table.csv"), "name,holes\ndrum,400\nfine,900\n").unwrap();
     directory
@@ -109,7 +109,7 @@ fn a_collection_is_encoded_anew_and_put_in_its_place() {
 async fn what_goes_over_a_whole_collection_may_take_its_time() {
     let directory = tempfile::tempdir().unwrap();
     let d = directory.path();
-    let long: String = (0..4000).map(|n| format!("Line {n} of the long report says {}. ", n * 13)).collect();
+    let long: String = (0..1500).map(|n| format!("Line {n} of the long report says {}. ", n * 13)).collect();
     fs::write(d.join("long.txt"), long).unwrap();
     succeed(d, &["ingest", "long.txt"]);
     succeed(d, &["export", "-o", "without.tamis"]);

@@ -7,6 +7,7 @@ mod crash;
 mod demo;
 mod eval;
 mod fuzz;
+mod load;
 mod run;
 mod test;
 
@@ -21,6 +22,7 @@ cargo xtask deploy   check container, chart, manifests, alerts and dashboard wit
 cargo xtask fuzz     any bytes as a format: `fuzz md 10` for ten minutes, `fuzz md keep` for the
                      tests, `fuzz all` for every format
 cargo xtask crash    end a process that writes a store, between any two steps: `crash 1000` times
+cargo xtask load     what a server does under load, and under too much of it: rewrites nothing, prints
 cargo xtask eval     what contexts keep of labelled questions: rewrites docs/evaluation.md (--quick: a sample, shown)
 cargo xtask bench    measure the figures of docs/performance.md (see its first section)";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         "bench" => bench::bench(),
         "eval" => eval::eval(),
         "fuzz" => fuzz::fuzz(),
+        "load" => load::load(),
         "demo" => demo::demo(),
         "test" => test::test(),
         "doc" => test::doc(),

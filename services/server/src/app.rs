@@ -37,7 +37,8 @@ pub struct App {
     pub(crate) encoder: Arc<dyn Encoder>,
     pub(crate) index: Arc<dyn Index>,
     pub(crate) ingestor: Ingestor,
-    pub(crate) compressor: Compressor,
+    /// Shared, because a ranking's trees are not copied for every call.
+    pub(crate) compressor: Arc<Compressor>,
     pub(crate) queries: Work,
     pub(crate) reads: Work,
     pub(crate) documents: Work,
@@ -108,14 +109,17 @@ impl App {
         let policy = config.reading.as_deref().map_or_else(|| Ok(ReadingPolicy::shipped()), ReadingPolicy::open)?;
         let metrics = Metrics::default();
         let pool = |name, threads, queued| {
-            Work::start(name, or_cores(threads), queued, &metrics).map_err(Error::io("threads"))
+            Work::start(name, or_cores(threads), queued, reach == Reach::Network, &metrics)
+                .map_err(Error::io("threads"))
         };
         Ok(Self {
             ingestor: Ingestor::new(encoder.clone(), index.clone()),
-            compressor: Compressor::new(encoder.clone(), index.clone())
-                .with_readers(readers(config)?)
-                .with_policy(policy)
-                .with_summarizer(summarizer(config)?),
+            compressor: Arc::new(
+                Compressor::new(encoder.clone(), index.clone())
+                    .with_readers(readers(config)?)
+                    .with_policy(policy)
+                    .with_summarizer(summarizer(config)?),
+            ),
             encoder,
             index,
             queries: pool("query", config.query_threads, config.query_queue.max(1))?,

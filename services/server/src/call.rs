@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::gate::Record;
 use crate::identity::Role;
 use crate::memory::Held;
+use crate::quota::Guard;
 use crate::status::{self, Refused};
 use crate::work::Work;
 
@@ -23,6 +24,8 @@ pub(crate) struct Call {
     record: Arc<Record>,
     need: Role,
     pub(crate) deadline: Deadline,
+    /// It counts as one of the tenant's while it is there.
+    _counted: Guard,
 }
 
 impl Call {
@@ -53,7 +56,8 @@ impl Call {
             return Err(denied("any collection"));
         }
         app.quotas.admit(&record.caller.tenant)?;
-        Ok(Self { record, need, deadline })
+        let counted = app.quotas.call(&record.caller.tenant)?;
+        Ok(Self { record, need, deadline, _counted: counted })
     }
 
     /// What the messages take that came so far: dropped, there is room for others.

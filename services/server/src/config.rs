@@ -115,6 +115,8 @@ pub struct Config {
     pub quota_bytes_mib: u64,
     /// Most requests of a tenant in a second; 0: no limit.
     pub quota_requests_per_s: u64,
+    /// Most calls of a tenant at once; 0: no limit.
+    pub quota_calls: u64,
     /// Most streams of a tenant at once, in and out; 0: no limit.
     pub quota_streams: u64,
     /// A file of API keys, as `tamis keys new` writes it. With it, or with `jwt_keys`, every call needs a credential.
@@ -211,6 +213,7 @@ impl Default for Config {
             quota_documents: 0,
             quota_bytes_mib: 0,
             quota_requests_per_s: 0,
+            quota_calls: 0,
             quota_streams: 0,
             api_keys: None,
             jwt_keys: None,

@@ -7,7 +7,7 @@ mod stream;
 
 use std::pin::Pin;
 
-use tamis::compress::{Compressor, Mode, Ranker};
+use tamis::compress::{Mode, Ranker};
 use tamis::error::Error;
 use tamis::span::Span;
 use tokio_stream::wrappers::ReceiverStream;
@@ -60,7 +60,7 @@ impl Contexts {
         let request = request::compress(&self.app, &call, request).map_err(|e| *refused(e))?;
         let budget = request.budget.clone();
         let reads = request.mode != Mode::Fast || request.ranker != Ranker::Fused;
-        let (compressor, cost): (Compressor, _) = (self.app.compressor.clone(), cost::excerpts(&request));
+        let (compressor, cost) = (self.app.compressor.clone(), cost::excerpts(&request));
         let work = move |deadline: &_| compressor.compress(&request, deadline);
         // Reading takes a hundred times as long: it waits in a queue of its own.
         let pool = if reads { &self.app.reads } else { &self.app.queries };
@@ -75,7 +75,7 @@ impl Contexts {
     ) -> std::result::Result<v1::CompressResponse, Status> {
         let request = request::memory(&self.app, request).map_err(|e| *refused(e))?;
         let budget = request.budget.clone();
-        let (compressor, cost): (Compressor, _) = (self.app.compressor.clone(), cost::documents(&request.turns));
+        let (compressor, cost) = (self.app.compressor.clone(), cost::documents(&request.turns));
         let work = move |deadline: &_| compressor.memory(&request, deadline);
         let (memory, waited) = compute(&self.app.reads, &call.deadline, cost, work).await.map_err(|e| *e)?;
         Ok(response::told(memory.context, memory.stats, &budget, waited, self.app.fingerprint()))
@@ -88,7 +88,7 @@ impl Contexts {
     ) -> std::result::Result<v1::CompressResponse, Status> {
         let request = request::digest(&self.app, &call, request).map_err(|e| *refused(e))?;
         let (budget, summarized) = (request.budget.clone(), request.summary.is_some());
-        let (compressor, cost): (Compressor, _) = (self.app.compressor.clone(), cost::overview(&request.corpus));
+        let (compressor, cost) = (self.app.compressor.clone(), cost::overview(&request.corpus));
         let work = move |deadline: &_| compressor.digest(&request, deadline);
         // Who summarises takes seconds, as who reads does.
         let pool = if summarized { &self.app.reads } else { &self.app.queries };

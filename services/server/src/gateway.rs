@@ -137,15 +137,18 @@ async fn answer(gateway: Gateway, name: &str, request: Request) -> Result<Respon
     if !request.headers().get(CONTENT_TYPE).is_some_and(is_json) {
         return Err(Problem::unsupported("send content-type: application/json"));
     }
-    // Nothing is read of a call that will not be let in.
-    let who = gateway.identity.authenticate(request.headers());
-    who.map_err(|refusal| Problem::from(&*status::unauthenticated(refusal)))?;
+    // Nothing is read of a call that the gate will not let in; it is the gate that says so, and counts it.
+    let is_known = gateway.identity.authenticate(request.headers()).is_ok();
     let (head, body) = request.into_parts();
-    let body = if method.takes_one() {
-        let (message, _held) = received(body, gateway.max_message_bytes, &gateway.memory).await?;
-        Body::from(framed(method.descriptor.input(), message).await?)
-    } else {
-        frames::from_lines(method.descriptor.input(), body, gateway.max_message_bytes, gateway.memory.clone())
+    let body = match (is_known, method.takes_one()) {
+        (false, _) => Body::empty(),
+        (true, true) => {
+            let (message, _held) = received(body, gateway.max_message_bytes, &gateway.memory).await?;
+            Body::from(framed(method.descriptor.input(), message).await?)
+        }
+        (true, false) => {
+            frames::from_lines(method.descriptor.input(), body, gateway.max_message_bytes, gateway.memory.clone())
+        }
     };
     let mut inner = Request::new(body);
     *inner.method_mut() = Verb::POST;
@@ -169,7 +172,7 @@ async fn answer(gateway: Gateway, name: &str, request: Request) -> Result<Respon
     };
     let id = response.headers().get("x-request-id").cloned();
     let frames = Frames::of(response);
-    let mut answer = if method.descriptor.is_server_streaming() {
+    let mut answer = if method.descriptor.is_server_streaming() && is_known {
         events(frames, method.descriptor.output())
     } else {
         one(frames, method.descriptor.output()).await?

@@ -1,4 +1,4 @@
-//! What a tenant may have and do, of all servers of its own: documents, bytes, questions a second, streams at once.
+//! What a tenant may have and do, of all servers of its own: documents, bytes, questions a second, calls and streams at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -21,6 +21,7 @@ struct Limits {
     documents: u64,
     bytes: u64,
     requests_per_s: u64,
+    calls: u64,
     streams: u64,
 }
 
@@ -30,6 +31,7 @@ impl Limits {
             documents: config.quota_documents,
             bytes: config.quota_bytes_mib.saturating_mul(MIB as u64),
             requests_per_s: config.quota_requests_per_s,
+            calls: config.quota_calls,
             streams: config.quota_streams,
         }
     }
@@ -63,6 +65,7 @@ struct Tenant {
     /// Requests that may come at once, and when that was computed.
     allowed: f64,
     at: Instant,
+    calls: u64,
     streams: u64,
     /// What was counted, and when.
     counted: Option<(Instant, Size)>,
@@ -104,17 +107,32 @@ impl Quotas {
         })
     }
 
-    /// Lets a stream in; it counts until the guard is dropped.
-    pub(crate) fn stream(&self, tenant: &TenantId) -> Result<StreamGuard> {
-        let limit = self.limits().streams;
+    /// Lets a call in; it counts until the guard is dropped.
+    pub(crate) fn call(&self, tenant: &TenantId) -> Result<Guard> {
+        self.guard(tenant, "calls", self.limits().calls, |state| &mut state.calls)
+    }
+
+    /// Lets a stream in, in the same way.
+    pub(crate) fn stream(&self, tenant: &TenantId) -> Result<Guard> {
+        self.guard(tenant, "streams", self.limits().streams, |state| &mut state.streams)
+    }
+
+    fn guard(
+        &self,
+        tenant: &TenantId,
+        quota: &'static str,
+        limit: u64,
+        count: fn(&mut Tenant) -> &mut u64,
+    ) -> Result<Guard> {
         self.with(tenant, |state| {
-            if limit > 0 && state.streams >= limit {
-                return Err(exceeded("streams", limit, state.streams + 1));
+            let count = count(state);
+            if limit > 0 && *count >= limit {
+                return Err(exceeded(quota, limit, *count + 1));
             }
-            state.streams += 1;
+            *count += 1;
             Ok(())
         })?;
-        Ok(StreamGuard { quotas: self.clone(), tenant: tenant.clone() })
+        Ok(Guard { quotas: self.clone(), tenant: tenant.clone(), count })
     }
 
     /// Makes room for a document of so many bytes; it counts as being on its way until the guard is dropped. On a thread
@@ -158,11 +176,13 @@ impl Quotas {
         let mut tenants: MutexGuard<'_, HashMap<TenantId, Tenant>> =
             self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if tenants.len() >= MAX_TENANTS && !tenants.contains_key(tenant) {
-            tenants.retain(|_, t| t.streams > 0 || t.under_way.documents > 0 || t.at.elapsed() < COUNTED_FOR);
+            tenants.retain(|_, t| {
+                t.calls > 0 || t.streams > 0 || t.under_way.documents > 0 || t.at.elapsed() < COUNTED_FOR
+            });
         }
         let (allowed, at) = (self.limits().requests_per_s as f64, Instant::now());
         let (since, under_way) = Default::default();
-        let new = || Tenant { allowed, at, streams: 0, counted: None, since, under_way };
+        let new = || Tenant { allowed, at, calls: 0, streams: 0, counted: None, since, under_way };
         act(tenants.entry(tenant.clone()).or_insert_with(new))
     }
 }
@@ -171,15 +191,19 @@ fn exceeded(quota: &'static str, limit: u64, actual: u64) -> Error {
     Error::QuotaExceeded { quota, limit, actual }
 }
 
-/// A stream that is open.
-pub(crate) struct StreamGuard {
+/// A call or a stream that is open.
+pub(crate) struct Guard {
     quotas: Quotas,
     tenant: TenantId,
+    count: fn(&mut Tenant) -> &mut u64,
 }
 
-impl Drop for StreamGuard {
+impl Drop for Guard {
     fn drop(&mut self) {
-        self.quotas.with(&self.tenant, |state| state.streams = state.streams.saturating_sub(1));
+        self.quotas.with(&self.tenant, |state| {
+            let count = (self.count)(state);
+            *count = count.saturating_sub(1);
+        });
     }
 }
 

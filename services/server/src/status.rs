@@ -97,7 +97,7 @@ pub(crate) fn refused(error: Error) -> Refused {
         details.add_bad_request_violation(field, &message);
     }
     // Documents and bytes are not fewer in a moment.
-    let passes = matches!(error, Error::QuotaExceeded { quota: "requests_per_s" | "streams", .. });
+    let passes = matches!(error, Error::QuotaExceeded { quota: "requests_per_s" | "calls" | "streams", .. });
     if code == Code::Unavailable || passes {
         details.set_retry_info(Some(RETRY));
     }

@@ -11,6 +11,10 @@ use tokio::sync::{Notify, oneshot};
 use crate::telemetry::Metrics;
 use queue::{Full, Queue, Turn};
 
+/// Computing gives way to connections: whoever is refused, or cancels, should not wait for those who are served. On Linux this is
+/// of the thread, not of the process.
+const NICE: i32 = 5;
+
 /// Does the work, or says that it will not be done.
 type Job = Box<dyn FnOnce(Do) + Send>;
 
@@ -27,6 +31,8 @@ pub(crate) struct Work {
     metrics: Metrics,
     /// What waits or runs.
     depth: Gauge,
+    /// Whether what stands too long refuses what comes; whoever has the server for himself may wait as he likes.
+    sheds: bool,
 }
 
 /// Why work was not done.
@@ -45,7 +51,13 @@ pub(crate) type Outcome<R> = Result<(R, f64), NotDone>;
 
 impl Work {
     /// Starts the threads. They end when the last clone of the pool is gone.
-    pub(crate) fn start(name: &'static str, threads: usize, queued: usize, metrics: &Metrics) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        name: &'static str,
+        threads: usize,
+        queued: usize,
+        sheds: bool,
+        metrics: &Metrics,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             name,
             state: Mutex::new(State { queue: Queue::new(threads, queued), closed: false }),
@@ -56,7 +68,7 @@ impl Work {
             let shared = shared.clone();
             std::thread::Builder::new().name(format!("{name}-{n}")).spawn(move || shared.serve())?;
         }
-        Ok(Self { pool: Arc::new(Pool(shared)), metrics: metrics.clone(), depth: metrics.queued(name) })
+        Ok(Self { pool: Arc::new(Pool(shared)), metrics: metrics.clone(), depth: metrics.queued(name), sheds })
     }
 
     /// Runs work of this cost on the pool, or says at once that there is no room, or that it could not begin within what is
@@ -74,6 +86,9 @@ impl Work {
             let wait = state.queue.wait();
             if !state.queue.is_empty() && left.is_some_and(|left| wait > left) {
                 return Err(NotDone::TooLate(wait));
+            }
+            if let (true, Err(Full { again })) = (self.sheds, state.queue.takes_in(cost)) {
+                return Err(NotDone::Full(again));
             }
             match state.queue.push(cost, job) {
                 Ok((turn, gone)) => {
@@ -169,6 +184,8 @@ impl Shared {
     }
 
     fn serve(&self) {
+        // Where that can't be had, refusals come later, and that is all.
+        let _ = rustix::process::setpriority_process(None, NICE);
         loop {
             let mut state = self.state();
             let (cost, job) = loop {
@@ -225,7 +242,7 @@ mod tests {
 
     /// A pool of one thread that is busy until the sender says so.
     async fn busy(queued: usize) -> (Work, std::sync::mpsc::Sender<()>) {
-        let work = Work::start("test", 1, queued, &Metrics::default()).unwrap();
+        let work = Work::start("test", 1, queued, true, &Metrics::default()).unwrap();
         let (hold, held) = std::sync::mpsc::channel::<()>();
         let (begun, begins) = oneshot::channel();
         drop(work.run_patiently(1, move || (begun.send(()), held.recv())).await);

@@ -13,6 +13,9 @@ pub(crate) struct ServeArgs {
     /// Serve metrics and probes over plain HTTP: /metrics, /livez, /readyz
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) metrics_listen: Option<std::net::SocketAddr>,
+    /// Go on taking calls for so many seconds after SIGTERM, so that whoever sends them notices
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) drain_s: Option<u32>,
     /// Let everybody in who reaches the address, as any tenant, without a credential
     #[arg(long)]
     pub(crate) allow_anonymous: bool,

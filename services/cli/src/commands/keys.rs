@@ -44,6 +44,10 @@ fn new(global: &Global, wanted: NewKey) -> Result {
     let directory = wanted.file.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(".".as_ref());
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|e| failed(&e))?;
     file.write_all(after.as_bytes()).map_err(|e| failed(&e))?;
+    // Who may read it was decided when it was made.
+    if let Ok(before) = std::fs::metadata(&wanted.file) {
+        file.as_file().set_permissions(before.permissions()).map_err(|e| failed(&e))?;
+    }
     file.persist(&wanted.file).map_err(|e| failed(&e))?;
     say!("This is the only time that the key is shown:");
     line(&key)

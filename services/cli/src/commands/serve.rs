@@ -70,6 +70,7 @@ fn settings(global: &Global, args: &ServeArgs) -> Result<Loaded> {
     ] {
         flags.extend(value.map(|value| (key.to_owned(), Value::String(value))));
     }
+    flags.extend(args.drain_s.map(|seconds| ("drain_s".to_owned(), Value::Integer(seconds.into()))));
     loaded(global, flags)
 }
 

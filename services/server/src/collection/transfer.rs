@@ -9,7 +9,7 @@ use tonic::{Status, Streaming};
 
 use crate::app::App;
 use crate::call::{Call, Cost, compute};
-use crate::quota::StreamGuard;
+use crate::quota::Guard;
 use crate::status::{not_done, refused};
 use crate::v1;
 use crate::work::NotDone;
@@ -20,7 +20,7 @@ const FRAMES: usize = 8;
 pub(super) type Frames = mpsc::Receiver<std::result::Result<v1::ExportCollectionResponse, Status>>;
 
 /// Begins to hand out a collection.
-pub(super) fn begin_export(app: App, scope: Scope, vectors: bool, deadline: Deadline, open: StreamGuard) -> Frames {
+pub(super) fn begin_export(app: App, scope: Scope, vectors: bool, deadline: Deadline, open: Guard) -> Frames {
     let (say, frames) = mpsc::channel(FRAMES);
     tokio::spawn(async move {
         let _open = open;

@@ -1,6 +1,6 @@
 //! Settings that do not go together, or are out of their range.
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, MIB};
 
 /// Clocks that are further apart are put right, not tolerated.
 const MAX_LEEWAY_S: u64 = 300;
@@ -63,6 +63,20 @@ impl Config {
             return wrong(
                 "max_connections, max_concurrent_streams and handshake_timeout_s: 0 would let nobody in".into(),
             );
+        }
+        if self.message_memory_mib.saturating_mul(MIB) < self.max_message_bytes {
+            return wrong(format!(
+                "message_memory_mib: {} has no room for a message of {} bytes (max_message_bytes)",
+                self.message_memory_mib, self.max_message_bytes
+            ));
+        }
+        let is_origin =
+            |o: &String| url::Url::parse(o).is_ok_and(|u| u.has_host() && u.origin().ascii_serialization() == *o);
+        let all = self.cors_origins == ["*"];
+        if let Some(origin) = self.cors_origins.iter().find(|o| !all && !is_origin(o)) {
+            return wrong(format!(
+                "cors_origins: {origin:?} is no origin: write https://app.example.com, or * alone for all"
+            ));
         }
         if self.max_header_bytes < MIN_HEADER_BYTES {
             return wrong(format!("max_header_bytes: {} is under {MIN_HEADER_BYTES}", self.max_header_bytes));

@@ -277,6 +277,10 @@ mod tests {
         assert!(said("", &[("TAMIS_QUERY_QUEUE", "many")]).contains("TAMIS_QUERY_QUEUE: is no whole number"));
         assert!(said("listen = 5 5", &[]).contains("TOML parse error"));
         assert!(said("tls_cert = \"x.pem\"", &[]).contains("tls_key"));
+        assert!(said("message_memory_mib = 1", &[]).contains("max_message_bytes"));
+        for origin in ["*,https://a.example", "a.example", "https://a.example/", "https://"] {
+            assert!(said("", &[("TAMIS_CORS_ORIGINS", origin)]).contains("is no origin"), "{origin}");
+        }
         assert!(read("", &[("TAMIS_CACHE_DIR", "/x"), ("HOME", "/y"), ("TAMIS_LISTEN", "")], "").is_ok());
     }
 

@@ -11,7 +11,7 @@ use super::{request, response};
 use crate::app::App;
 use crate::call::{Call, Cost, compute};
 use crate::memory::Held;
-use crate::quota::StreamGuard;
+use crate::quota::Guard;
 use crate::v1::{self, compress_stream_response::Part};
 
 /// Pieces that wait to be taken in: a sender that is faster than the reader is held back.
@@ -33,7 +33,7 @@ pub(crate) fn answer(
     call: Call,
     first: v1::CompressStreamRequest,
     incoming: Streaming<v1::CompressStreamRequest>,
-    open: StreamGuard,
+    open: Guard,
 ) -> Result<Parts> {
     let (asked, document) = (first.request.unwrap_or_default(), first.document.unwrap_or_default());
     let request = long_request(&app, &call, asked, document, first.read_everything)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
@@ -98,6 +98,9 @@ impl From<&Status> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.0.http, [(CONTENT_TYPE, "application/json")], self.json().to_string()).into_response();
+        if self.0.http == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(retry) = self.0.retry {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry.as_secs().max(1)));
         }

@@ -1,5 +1,9 @@
 //! What waits for a thread: bounded by the time it will take, short work first, nothing for ever.
 //!
+//! A queue is for bursts. One that has not been empty for a while holds nothing but delay: then only work is taken in that waits
+//! less than it takes itself, as in Nichols and Jacobson, "Controlling Queue Delay" (2012), section 4, which bounds the time in
+//! the queue and not its length.
+//!
 //! Work ranks by when it came plus how long it will take. So what takes 10 ms overtakes what takes a second and came up to a
 //! second before, and what takes long is overtaken for no longer than it takes itself.
 
@@ -8,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// How fast estimates follow what was measured.
 const FOLLOW: f64 = 0.1;
+/// A queue that has not been empty for so long is no burst.
+const BURST: Duration = Duration::from_secs(3);
 /// Work gives way only to what is so much shorter.
 const SHORTER: u64 = 4;
 
@@ -41,6 +47,8 @@ pub(super) struct Queue<T> {
     runs: u64,
     /// Seconds that one unit of cost takes, as measured; 0 before anything was.
     pace: f64,
+    /// When nothing waited last.
+    idle: Instant,
 }
 
 impl<T> Queue<T> {
@@ -55,7 +63,18 @@ impl<T> Queue<T> {
             waits: 0,
             runs: 0,
             pace: 0.0,
+            idle: Instant::now(),
         }
+    }
+
+    /// Whether work of this cost may come in: there is room for bursts, but not for what stands.
+    pub(super) fn takes_in(&mut self, cost: u64) -> Result<(), Full> {
+        if self.waiting.is_empty() {
+            self.idle = Instant::now();
+        }
+        let wait = self.wait();
+        let stands = self.idle.elapsed() > BURST;
+        if stands && wait >= self.takes(cost.max(1)) { Err(Full { again: wait }) } else { Ok(()) }
     }
 
     /// How long work of this cost takes, alone.
@@ -100,6 +119,9 @@ impl<T> Queue<T> {
         let (_, Waiting { cost, work }) = self.waiting.pop_first()?;
         self.waits -= cost;
         self.runs = self.runs.saturating_add(cost);
+        if self.waiting.is_empty() {
+            self.idle = Instant::now();
+        }
         Some((cost, work))
     }
 
@@ -161,6 +183,21 @@ mod tests {
         assert_eq!(queue.remove(turn), Some("ten"));
         assert_eq!(queue.remove(turn), None);
         assert!(queue.has_room() && queue.push(5, "another").is_ok());
+    }
+
+    #[test]
+    fn a_burst_may_wait_and_what_stands_may_not() {
+        let mut queue = queue(8);
+        for _ in 0..4 {
+            assert!(queue.takes_in(1).is_ok());
+            queue.push(1, "").unwrap();
+        }
+        queue.idle -= BURST * 2;
+        // Four seconds of work for two threads.
+        assert_eq!(queue.takes_in(1), Err(Full { again: Duration::from_secs(2) }));
+        assert!(queue.takes_in(3).is_ok(), "it waits less than it takes");
+        while queue.pop().is_some() {}
+        assert!(queue.takes_in(1).is_ok(), "nothing waits any more");
     }
 
     #[test]
