@@ -16,8 +16,10 @@ const DEPLOY: &[&str] = &["helm-python-sdk==0.2.2", "kubernetes-validate==1.37.0
 pub(crate) fn test() -> Result {
     run("cargo", &["fmt", "--all", "--check"])?;
     run("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
+    // One build for all: a package alone has other features of what it depends on, and would be a second one.
+    run("cargo", &["test", "--workspace", "--no-run", "--quiet"])?;
     // Provisioned before the tests, so that a machine that is offline says so once and clearly.
-    run("cargo", &["run", "--quiet", "--package", "tamis-cli", "--", "models", "pull"])?;
+    run(&tamis(), &["models", "pull"])?;
     let python = python_environment("python-client", PYTHON_CLIENT)?.join("bin/python").display().to_string();
     // Where it has no build for the machine, its test says that it was skipped.
     if let Err(e) = python_environment("openai-server", OPENAI_SERVER) {
@@ -43,7 +45,12 @@ pub(crate) fn deploy() -> Result {
     let python = python_environment("deploy", DEPLOY)?;
     let program = |name: &str| python.join("bin").join(name).display().to_string();
     run(&program("hadolint"), &["deploy/Containerfile"])?;
-    run("cargo", &["build", "--quiet", "--package", "tamis-cli"])?;
-    let tamis = root().join("target/debug/tamis").display().to_string();
-    run_with(&program("python"), &["deploy/test/check.py"], &[("TAMIS", &tamis)])
+    run("cargo", &["test", "--workspace", "--no-run", "--quiet"])?;
+    run_with(&program("python"), &["deploy/test/check.py"], &[("TAMIS", &tamis())])
+}
+
+/// The binary that the tests run.
+fn tamis() -> String {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    target.join("debug/tamis").display().to_string()
 }
