@@ -61,15 +61,15 @@ async fn answer(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_needle_is_found_wherever_pieces_end() {
     let server = Server::start();
-    let text = format!("{}Ünd noch etwas: 東京.\n", haystack(3500));
-    assert!(text.len() > 300_000);
+    let text = format!("{}Ünd noch etwas: 東京.\n", haystack(8000));
+    assert!(text.len() > 700_000);
     let with = |mode: Mode, ranker: Ranker| {
         let mut message = first();
         let request = message.request.take().unwrap();
         let request = CompressRequest { mode: mode.into(), ranker: ranker.into(), ..request };
         CompressStreamRequest { request: Some(request), ..message }
     };
-    for (size, mode, ranker) in [(10_007, Mode::Fast, Ranker::Unspecified), (150_001, Mode::Fast, Ranker::Infiniretri)]
+    for (size, mode, ranker) in [(10_007, Mode::Fast, Ranker::Unspecified), (300_001, Mode::Fast, Ranker::Infiniretri)]
     {
         let mut messages = vec![with(mode, ranker)];
         messages.extend(text.as_bytes().chunks(size).map(piece));
