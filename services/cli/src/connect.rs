@@ -1,6 +1,6 @@
 //! Finds the server: the one at `--server`, or one in this process.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -137,15 +137,14 @@ impl Connection {
 pub(crate) async fn channel(remote: &RemoteFlags, url: &str) -> Result<Channel> {
     let mut endpoint = Endpoint::from_shared(url.to_owned())
         .map_err(|e| Failure::Usage(format!("--server {url:?}: {e}; expected http://HOST:PORT or https://HOST")))?;
-    let pem = |flag: &str, path: &PathBuf| read(flag, path);
     if url.starts_with("https://") {
         let mut tls = ClientTlsConfig::new();
         tls = match &remote.ca {
-            Some(path) => tls.ca_certificate(Certificate::from_pem(pem("--ca", path)?)),
+            Some(path) => tls.ca_certificate(Certificate::from_pem(read("--ca", path)?)),
             None => tls.with_native_roots(),
         };
         if let (Some(cert), Some(key)) = (&remote.client_cert, &remote.client_key) {
-            tls = tls.identity(Identity::from_pem(pem("--client-cert", cert)?, pem("--client-key", key)?));
+            tls = tls.identity(Identity::from_pem(read("--client-cert", cert)?, read("--client-key", key)?));
         }
         endpoint = endpoint.tls_config(tls).map_err(|e| Failure::Usage(format!("TLS: {}", root_cause(&e))))?;
     } else if remote.ca.is_some() || remote.client_cert.is_some() {

@@ -38,7 +38,7 @@ const REQUEST_ID: &str = "x-request-id";
 /// Longest id that is taken from a caller.
 const MAX_REQUEST_ID: usize = 64;
 /// How long the one message of a call may take to arrive. Streams may take as long as they like.
-const RECEIVED_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const RECEIVED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is known of a call while it runs.
 pub(crate) struct Record {

@@ -35,7 +35,7 @@ use problem::Problem;
 
 use crate::app::App;
 use crate::contract::{self, Method};
-use crate::gate::{self, Gate};
+use crate::gate::{self, Gate, RECEIVED_WITHIN};
 use crate::identity::{Identity, TENANT};
 use crate::memory::{Held, Memory};
 use crate::status;
@@ -44,8 +44,6 @@ use crate::status;
 const TIMEOUT_MS: &str = "x-tamis-timeout-ms";
 /// How long a browser may keep what it was told of origins.
 const PREFLIGHT: Duration = Duration::from_secs(3600);
-/// How long the one message of a call may take to arrive.
-const RECEIVED_WITHIN: Duration = Duration::from_secs(60);
 /// Bodies longer than this are parsed on a thread that may take its time.
 const SMALL: usize = 64 * 1024;
 
