@@ -13,6 +13,7 @@ mod must_keep;
 mod precompute;
 mod readers;
 mod repeats;
+mod trust;
 mod unranked;
 mod words;
 
@@ -33,7 +34,7 @@ use crate::summarize::Summarizer;
 
 pub use answer::{Answer, Explained, Stats, WasBlockRead};
 pub(crate) use answer::{READ, READ_MINI, Ranked, ReadingStage, Shape, WhoReads, answer, ranked, retrieve};
-pub(crate) use candidates::kept_by;
+pub(crate) use candidates::{Documents, kept_by};
 pub use digest::{
     Cluster, DIGEST_PASSAGES, Digest, DigestRequest, Fact, Facts, MAX_FACTS, MAX_PLACES, Numbers, Place, Summary,
 };
@@ -43,6 +44,7 @@ pub use memory::{Memory, MemoryRequest, MemorySettings};
 pub(crate) use must_keep::MustKeep;
 pub use must_keep::{MAX_TERM_BYTES, MAX_TERMS};
 pub use readers::Readers;
+pub use trust::TrustLabels;
 pub(crate) use words::DropWords;
 pub use words::WordSettings;
 
@@ -165,6 +167,7 @@ pub struct Compressor {
     policy: ReadingPolicy,
     readers: Readers,
     summarizer: Option<Arc<dyn Summarizer>>,
+    trust: TrustLabels,
 }
 
 impl Compressor {
@@ -172,7 +175,7 @@ impl Compressor {
     #[must_use]
     pub fn new(encoder: Arc<dyn Encoder>, index: Arc<dyn Index>) -> Self {
         let (model, policy, readers) = (Model::shipped(), ReadingPolicy::shipped(), Readers::default());
-        Self { encoder, index, model, policy, readers, summarizer: None }
+        Self { encoder, index, model, policy, readers, summarizer: None, trust: TrustLabels::default() }
     }
 
     /// The same, with readers for the modes that read.
@@ -185,6 +188,12 @@ impl Compressor {
     #[must_use]
     pub fn with_summarizer(self, summarizer: Option<Arc<dyn Summarizer>>) -> Self {
         Self { summarizer, ..self }
+    }
+
+    /// The same, whose citations of stored documents say what an operator says of their sources.
+    #[must_use]
+    pub fn with_trust(self, trust: TrustLabels) -> Self {
+        Self { trust, ..self }
     }
 
     /// The same, reading as much as this policy says.
@@ -204,7 +213,6 @@ impl Compressor {
         let mut stats = Stats::default();
         let (view, filter) = stats.time("encode", || self.open(&request.corpus, deadline))?;
         let question = stats.time("encode", || Question::new(&request.query, self.encoder.as_ref(), deadline))?;
-        let inline = matches!(request.corpus, Corpus::Inline(_));
         let drop = |settings| DropWords { encoder: self.encoder.as_ref(), settings };
         let words = request.words.map(WordSettings::check).transpose()?.map(drop);
         let shape = Shape {
@@ -213,7 +221,7 @@ impl Compressor {
             // Rankers that read documents in their own order leave what they choose in it.
             order: if request.ranker == Ranker::Fused { request.order } else { Order::Document },
             model: &self.model,
-            inline,
+            documents: self.documents(&request.corpus),
             must_keep: &request.must_keep,
             min_relevance: request.min_relevance,
             explain: request.explain,
@@ -298,6 +306,14 @@ impl Compressor {
         }
         let (span, text) = candidates::around(view.as_ref(), &head, span, blocks_around, deadline)?;
         Ok((head, span, text))
+    }
+
+    /// Whose documents a corpus has.
+    fn documents(&self, corpus: &Corpus) -> Documents<'_> {
+        match corpus {
+            Corpus::Collection { .. } => Documents::Stored(&self.trust),
+            Corpus::Inline(_) => Documents::Inline,
+        }
     }
 
     /// The view to search, and the filter to search it with.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use super::Ranker;
-use super::candidates;
+use super::candidates::{self, Documents};
 use super::diversity::diversify;
 use super::must_keep::MustKeep;
 use super::repeats::said_once;
@@ -105,8 +105,8 @@ pub(crate) struct Shape<'a> {
     pub(crate) order: Order,
     /// How features become scores.
     pub(crate) model: &'a Model,
-    /// The documents came with the request: all of them were encoded for it, and they have an order.
-    pub(crate) inline: bool,
+    /// Whose documents these are: of those that came with the request, all were encoded for it.
+    pub(crate) documents: Documents<'a>,
     /// Terms to keep whenever the budget allows.
     pub(crate) must_keep: &'a [String],
     /// Less likely blocks are left out, though there be room for them.
@@ -159,7 +159,7 @@ pub(crate) fn answer(
         let first = must_keep.blocks(&candidates, &scores);
         let enough = |s: &&BlockScore| s.relevance >= shape.min_relevance || first.contains(&(s.candidate, s.block));
         let choice: Vec<BlockScore> = scores.iter().filter(enough).copied().collect();
-        let (sources, pieces) = candidates::pieces(&candidates, &choice, &first, shape.inline);
+        let (sources, pieces) = candidates::pieces(&candidates, &choice, &first, shape.documents);
         let mut pieces = said_once(pieces);
         let from = (candidates.as_slice(), sources.as_slice());
         if shape.diversity > 0.0 {
@@ -211,7 +211,8 @@ pub(crate) fn ranked(
     stats: &mut Stats,
     deadline: &Deadline,
 ) -> Result<Ranked> {
-    let limit = if shape.inline { usize::MAX } else { candidates::for_budget(shape.budget.max_tokens.0) };
+    let limit =
+        if shape.documents.are_inline() { usize::MAX } else { candidates::for_budget(shape.budget.max_tokens.0) };
     let candidates = stats.time("retrieve", || {
         let mut found = retrieve(view, filter, question, limit, deadline)?;
         must_keep.retrieve(view, filter, &mut found)?;
@@ -241,7 +242,7 @@ fn read(
     shape: &Shape<'_>,
     deadline: &Deadline,
 ) -> Result<Readings> {
-    let chosen = |scores: &[BlockScore]| match (reading.passages, shape.inline) {
+    let chosen = |scores: &[BlockScore]| match (reading.passages, shape.documents.are_inline()) {
         // The order of documents that came with the request is read whole, unless the request says otherwise.
         (None, true) => (0..candidates.len()).collect(),
         (passages, _) => rank::best_passages(scores, passages.unwrap_or(WHOLE_DOCUMENT_PASSAGES)),

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::trust::TrustLabels;
 use crate::deadline::Deadline;
 use crate::document::Revision;
 use crate::error::{Error, Result};
@@ -21,6 +22,29 @@ const MAX_CANDIDATES: usize = 4096;
 const TOKENS_PER_CANDIDATE: usize = 32;
 /// A token of a text has about so many bytes, with its share of citations.
 const BYTES_PER_TOKEN: usize = 4;
+
+/// Whose the documents of a context are.
+#[derive(Clone, Copy)]
+pub(crate) enum Documents<'a> {
+    /// They are stored, and an operator may have something to say of their sources.
+    Stored(&'a TrustLabels),
+    /// They came with the request, and have an order.
+    Inline,
+}
+
+impl Documents<'_> {
+    pub(super) fn are_inline(self) -> bool {
+        matches!(self, Self::Inline)
+    }
+
+    /// What is said of a document's source.
+    fn trust(&self, uri: &str) -> &str {
+        match self {
+            Self::Stored(labels) => labels.of(uri),
+            Self::Inline => "",
+        }
+    }
+}
 
 /// How many segments to retrieve so that their blocks can fill a budget several times over.
 pub(super) fn for_budget(max_tokens: u32) -> usize {
@@ -49,9 +73,9 @@ pub(super) fn pieces(
     candidates: &[Candidate],
     scores: &[BlockScore],
     first: &HashSet<(usize, usize)>,
-    inline: bool,
+    documents: Documents<'_>,
 ) -> (Vec<Source>, Vec<Piece>) {
-    let (sources, places) = sources(candidates, inline);
+    let (sources, places) = sources(candidates, documents);
     let by_id: HashMap<SegmentId, &Candidate> = candidates.iter().map(|c| (c.id, c)).collect();
     let scored = |score: &BlockScore| {
         let candidate = &candidates[score.candidate];
@@ -95,7 +119,7 @@ fn shown_before(stored: &StoredSegment, block: usize) -> Vec<Quote> {
 
 /// The candidates' documents, numbered in the order of their best candidate. Their `place` is that of their
 /// ids, and for inline documents, whose revision is their place in the request, as they were given.
-pub(super) fn sources(candidates: &[Candidate], inline: bool) -> (Vec<Source>, HashMap<Revision, usize>) {
+pub(super) fn sources(candidates: &[Candidate], documents: Documents<'_>) -> (Vec<Source>, HashMap<Revision, usize>) {
     let mut sources: Vec<Source> = Vec::new();
     let mut places = HashMap::new();
     for candidate in candidates {
@@ -106,13 +130,14 @@ pub(super) fn sources(candidates: &[Candidate], inline: bool) -> (Vec<Source>, H
                 uri: head.uri.clone(),
                 title: head.title.clone(),
                 revision: head.revision,
+                trust: documents.trust(&head.uri).to_owned(),
                 place: 0,
             });
             sources.len() - 1
         });
     }
     let mut ordered: Vec<usize> = (0..sources.len()).collect();
-    if inline {
+    if documents.are_inline() {
         ordered.sort_by_key(|n| sources[*n].revision);
     } else {
         ordered.sort_by(|a, b| sources[*a].document_id.cmp(&sources[*b].document_id));

@@ -23,7 +23,7 @@ use self::keywords::keywords;
 pub use self::places::{MAX_PLACES, Place};
 use self::summaries::Summaries;
 pub use self::summaries::Summary;
-use super::{Compressor, Corpus, MAX_SEGMENTS, Stats, check_budget, check_query, retrieve};
+use super::{Compressor, Corpus, Documents, MAX_SEGMENTS, Stats, check_budget, check_query, retrieve};
 use crate::cluster::Number;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
@@ -135,7 +135,7 @@ impl Compressor {
         let how = How {
             number,
             facts: &request.facts,
-            inline: matches!(request.corpus, Corpus::Inline(_)),
+            documents: self.documents(&request.corpus),
             budget: &request.budget,
             format: request.format,
             map: request.map,
@@ -154,8 +154,8 @@ pub(crate) fn passages_told(whole_collection: bool) -> usize {
 pub(crate) struct How<'a> {
     pub(crate) number: Number,
     pub(crate) facts: &'a [String],
-    /// The documents came with the request.
-    pub(crate) inline: bool,
+    /// Whose documents these are.
+    pub(crate) documents: Documents<'a>,
     pub(crate) budget: &'a Budget,
     pub(crate) format: Format,
     pub(crate) map: bool,
@@ -177,7 +177,7 @@ pub(crate) fn tell(
     let (all, by_cluster) = facts::count(&clustered, view, how.facts);
     let told = stats.time("choose", || {
         let vector = question.map(|q| q.vector.pack());
-        choose::choose(&clustered, view, vector.as_ref(), how.inline, how.budget.max_tokens.0, deadline)
+        choose::choose(&clustered, view, vector.as_ref(), how.documents, how.budget.max_tokens.0, deadline)
     })?;
     let named = keywords(&told.keywords, KEYWORDS);
     let Summaries { by_cluster: mut summaries, warnings, cost } = match how.summaries {

@@ -11,7 +11,8 @@ mod survey;
 use self::everything::Everything;
 use self::survey::Survey;
 use super::answer::{Answer, Shape, Stats, WhoReads, answer};
-use super::{Mode, MustKeep, Ranker, candidates};
+use super::candidates::{self, Documents};
+use super::{Mode, MustKeep, Ranker, TrustLabels};
 use crate::deadline::Deadline;
 use crate::document::{DocumentId, Metadata, Revision};
 use crate::encode::Encoder;
@@ -221,7 +222,7 @@ impl<'m> LongText<'m> {
             format: request.format,
             order: Order::Document,
             model,
-            inline: false,
+            documents: Documents::Stored(TrustLabels::NONE),
             must_keep: &request.must_keep,
             min_relevance: request.min_relevance,
             explain: request.explain,
@@ -239,6 +240,7 @@ fn source(request: &LongRequest) -> Source {
         uri: request.uri.clone(),
         title: request.title.clone(),
         revision: Revision(0),
+        trust: String::new(),
         place: 0,
     }
 }

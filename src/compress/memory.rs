@@ -123,6 +123,7 @@ impl Compressor {
                 uri: document.uri.clone(),
                 title: document.title.clone(),
                 revision: Revision(source as u64),
+                trust: String::new(),
                 place: source,
             });
         }

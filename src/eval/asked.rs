@@ -10,7 +10,9 @@ use super::sentences::Counts;
 use super::system::System;
 use super::{passages, sentences};
 use crate::cluster::Number;
-use crate::compress::{self, DropWords, How, MustKeep, Origin, Ranked, Shape, Stats, WhoReads, WordSettings};
+use crate::compress::{
+    self, Documents, DropWords, How, MustKeep, Origin, Ranked, Shape, Stats, TrustLabels, WhoReads, WordSettings,
+};
 use crate::deadline::Deadline;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
@@ -125,7 +127,7 @@ impl Asked<'_> {
         let how = How {
             number,
             facts: &[],
-            inline: false,
+            documents: Documents::Stored(TrustLabels::NONE),
             budget: &budget,
             format: Format::Plain,
             map: false,
@@ -170,7 +172,7 @@ fn shape<'a>(plan: &'a Plan, budget: &'a Budget, reading: Option<WhoReads<'a>>) 
         format: Format::Plain,
         order: Order::Relevance,
         model: &plan.model,
-        inline: false,
+        documents: Documents::Stored(TrustLabels::NONE),
         must_keep: &[],
         min_relevance: 0.0,
         explain: None,

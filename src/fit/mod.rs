@@ -47,7 +47,7 @@ pub enum Format {
     /// A citation line, then the text.
     #[default]
     Plain,
-    /// A citation as a heading with its source, then the text.
+    /// A citation as a heading with its source, then the text, in which a line that looks like such a citation is escaped.
     Markdown,
     /// `<document>` and `<excerpt>` elements; the text is escaped, so that it can't close them.
     Xml,
@@ -99,6 +99,8 @@ pub struct Source {
     pub title: String,
     /// Its revision.
     pub revision: Revision,
+    /// What an operator says of the source; empty where nothing is said.
+    pub trust: String,
     /// Place in [`Order::Document`].
     pub place: usize,
 }

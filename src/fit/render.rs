@@ -1,5 +1,6 @@
 //! Kept blocks to text: citations and wrappers around verbatim excerpts.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::{Excerpt, Format, Order, Piece, Quote, Source};
@@ -231,14 +232,19 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 fn plain(out: &mut String, number: usize, source: &Source, group: &Group<'_>) {
-    separated(out, group, |out, run| {
-        out.push_str(&format!("[{number}] {}\n", label(source, run)));
-    });
+    separated(
+        out,
+        group,
+        |text| Cow::Borrowed(text),
+        |out, run| {
+            out.push_str(&format!("[{number}] {}{}\n", trust(source), label(source, run)));
+        },
+    );
 }
 
 fn markdown(out: &mut String, number: usize, source: &Source, group: &Group<'_>) {
-    separated(out, group, |out, run| {
-        out.push_str(&format!("### [{number}] {}", label(source, run)));
+    separated(out, group, unforged, |out, run| {
+        out.push_str(&format!("### [{number}] {}{}", trust(source), label(source, run)));
         if !source.uri.is_empty() && source.uri != source.title {
             out.push_str(&format!(" ({})", one_line(&source.uri)));
         }
@@ -247,7 +253,12 @@ fn markdown(out: &mut String, number: usize, source: &Source, group: &Group<'_>)
 }
 
 /// A citation where the heading or the page changes, an elision where neither does.
-fn separated(out: &mut String, group: &Group<'_>, cite: impl Fn(&mut String, &Run<'_>)) {
+fn separated(
+    out: &mut String,
+    group: &Group<'_>,
+    escape: impl for<'t> Fn(&'t str) -> Cow<'t, str>,
+    cite: impl Fn(&mut String, &Run<'_>),
+) {
     let mut cited: Option<(&str, &str)> = None;
     for run in &group.runs {
         let here = (run.heading(), run.place());
@@ -264,12 +275,43 @@ fn separated(out: &mut String, group: &Group<'_>, cite: impl Fn(&mut String, &Ru
             cited = Some(here);
         }
         for quote in &run.context {
-            out.push_str(&quote.text);
+            out.push_str(&escape(&quote.text));
             out.push('\n');
         }
-        out.push_str(&run.text());
+        out.push_str(&escape(&run.text()));
         out.push('\n');
     }
+}
+
+/// What is said of a source, where no title can stand: right behind the number.
+fn trust(source: &Source) -> String {
+    if source.trust.is_empty() { String::new() } else { format!("[trust: {}] ", source.trust) }
+}
+
+/// Whether a heading begins with a number in brackets.
+fn is_citation(heading: &str) -> bool {
+    let text = heading.trim_start_matches(|c: char| c == '#' || c.is_whitespace());
+    text.strip_prefix('[').is_some_and(|number| number.trim_start().starts_with(char::is_numeric))
+}
+
+/// Text of a document in Markdown: a heading that begins like a citation is none, because a backslash stands before it.
+fn unforged(text: &str) -> Cow<'_, str> {
+    if !text.contains('#') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    // Others take these for ends of lines, though Markdown does not.
+    for line in text.split_inclusive(['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}']) {
+        let heading = line.trim_start();
+        if heading.starts_with('#') && is_citation(heading) {
+            out.push_str(&line[..line.len() - heading.len()]);
+            out.push('\\');
+            out.push_str(heading);
+        } else {
+            out.push_str(line);
+        }
+    }
+    Cow::Owned(out)
 }
 
 fn xml(out: &mut String, number: usize, source: &Source, group: &Group<'_>) {
@@ -277,6 +319,9 @@ fn xml(out: &mut String, number: usize, source: &Source, group: &Group<'_>) {
     out.push_str(&format!("<document index=\"{number}\" source=\"{}\"", escaped(&one_line(uri))));
     if !source.title.is_empty() && source.title != *uri {
         out.push_str(&format!(" title=\"{}\"", escaped(&one_line(&source.title))));
+    }
+    if !source.trust.is_empty() {
+        out.push_str(&format!(" trust=\"{}\"", escaped(&source.trust)));
     }
     out.push_str(">\n");
     for run in &group.runs {

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::super::candidates;
+use super::super::candidates::{self, Documents};
 use super::super::repeats::said_once;
 use super::gather::{Clustered, Group};
 use super::keywords::Keywords;
@@ -48,7 +48,7 @@ pub(super) fn choose(
     clustered: &Clustered,
     view: &dyn View,
     question: Option<&PackedVector>,
-    inline: bool,
+    documents: Documents<'_>,
     budget: u32,
     deadline: &Deadline,
 ) -> Result<Told> {
@@ -62,7 +62,7 @@ pub(super) fn choose(
             loaded.push(Candidate { id: *id, document, stored, score: 0.0, dense_rank: None, lexical_rank: None });
         }
     }
-    let (sources, places) = candidates::sources(&loaded, inline);
+    let (sources, places) = candidates::sources(&loaded, documents);
     let by_id: HashMap<SegmentId, &Candidate> = loaded.iter().map(|c| (c.id, c)).collect();
     let limit = ((budget / MIN_TOKENS) as usize).clamp(1, MAX_SENTENCES);
     let (mut pieces, mut keywords, mut all_passages) = (Vec::new(), Vec::new(), Vec::new());

@@ -121,7 +121,7 @@ pub(super) fn to_json(response: &CompressResponse) -> Value {
                 "end": span.end, "text": e.text, "tokens": e.tokens, "score": rounded(f64::from(e.score), 1e4),
                 "heading": e.heading, "place": e.place, "context": e.context.iter().map(quote).collect::<Vec<_>>(),
                 "also_in": e.also_in.iter().map(citation).collect::<Vec<_>>(),
-                "kept": e.kept.iter().map(|span| [span.start, span.end]).collect::<Vec<_>>(),
+                "kept": e.kept.iter().map(|span| [span.start, span.end]).collect::<Vec<_>>(), "trust": e.trust,
             })
         })
         .collect();

@@ -147,6 +147,7 @@ fn excerpts(context: &Context) -> Vec<v1::Excerpt> {
                 .map(|q| v1::Quote { span: Some(convert::span(q.span)), text: q.text.clone() })
                 .collect(),
             kept: e.kept.iter().copied().map(convert::span).collect(),
+            trust: e.source.trust.clone(),
             also_in: e.also_in.iter().map(|(source, span)| citation(source, *span)).collect(),
         })
         .collect()
