@@ -42,6 +42,7 @@ pub mod eval;
 pub mod extract;
 pub mod fit;
 mod hash;
+pub mod hits;
 pub mod index;
 pub mod ingest;
 pub mod models;

@@ -280,6 +280,11 @@ pub trait Index: Send + Sync {
     /// [`Error::Unavailable`] where it can't, or the store's errors.
     fn ready(&self) -> Result<()>;
 
+    /// Whether it takes no writes any more, after one that failed, and would if it were opened anew.
+    fn wants_reopening(&self) -> bool {
+        false
+    }
+
     /// The collections of all tenants, for upkeep.
     ///
     /// # Errors

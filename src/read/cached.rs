@@ -11,6 +11,7 @@ use crate::deadline::Deadline;
 use crate::encode::Fingerprint;
 use crate::error::Result;
 use crate::hash::Beginning;
+use crate::hits::Hits;
 
 /// About how much a passage takes: to size the cache's tables with.
 const TYPICAL_BYTES: usize = 8 * 1024;
@@ -19,6 +20,7 @@ const TYPICAL_BYTES: usize = 8 * 1024;
 pub struct CachedReader {
     inner: Arc<dyn Reader>,
     heard: Cache<Beginning, Heard, Bytes>,
+    hits: Hits,
 }
 
 #[derive(Clone)]
@@ -44,7 +46,17 @@ impl CachedReader {
     /// A cache of so many bytes before a reader.
     #[must_use]
     pub fn new(inner: Arc<dyn Reader>, bytes: usize) -> Self {
-        Self { inner, heard: Cache::with_weighter(bytes / TYPICAL_BYTES, bytes as u64, Bytes) }
+        Self { inner, heard: Cache::with_weighter(bytes / TYPICAL_BYTES, bytes as u64, Bytes), hits: Hits::default() }
+    }
+
+    /// The same, which counts here how often it had what was asked for.
+    #[must_use]
+    pub fn counted(self, hits: Hits) -> Self {
+        Self { hits, ..self }
+    }
+
+    fn known(&self, key: &Beginning) -> Option<Heard> {
+        self.hits.counted(self.heard.get(key))
     }
 }
 
@@ -87,7 +99,7 @@ impl Reader for CachedReader {
 
     fn attention(&self, reading: &Reading<'_>, rows: Rows, deadline: &Deadline) -> Result<Attention> {
         let key = reading.hash(&format!("{rows:?}"));
-        if let Some(Heard::Attention(known)) = self.heard.get(&key) {
+        if let Some(Heard::Attention(known)) = self.known(&key) {
             return Ok(Attention { read: 0, ..known.as_ref().clone() });
         }
         let attention = self.inner.attention(reading, rows, deadline)?;
@@ -97,7 +109,7 @@ impl Reader for CachedReader {
 
     fn certainty(&self, reading: &Reading<'_>, of: Of, deadline: &Deadline) -> Result<Certainty> {
         let key = reading.hash(&format!("{of:?}"));
-        if let Some(Heard::Certainty(known)) = self.heard.get(&key) {
+        if let Some(Heard::Certainty(known)) = self.known(&key) {
             return Ok(Certainty { read: 0, ..known.as_ref().clone() });
         }
         let certainty = self.inner.certainty(reading, of, deadline)?;

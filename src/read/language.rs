@@ -23,6 +23,7 @@ use crate::deadline::Deadline;
 use crate::encode::{Fingerprint, Precision, Priority};
 use crate::error::{Error, Result};
 use crate::hash::beginning;
+use crate::hits::Hits;
 use crate::models::{self, Cache, Progress, catalog};
 use crate::onnx::{Head, LlamaShape, Product, Signal, state_parts, write_llama};
 use crate::runtime::{Pool, Runtime};
@@ -113,6 +114,12 @@ impl LanguageReader {
             paces: Default::default(),
             loading: std::sync::Mutex::new(()),
         })
+    }
+
+    /// The same, which counts here how often a passage's states were known.
+    #[must_use]
+    pub fn counted(self, hits: Hits) -> Self {
+        Self { states: self.states.map(|states| states.counted(hits)), ..self }
     }
 
     /// The model: its name and the beginning of its hash.

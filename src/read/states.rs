@@ -16,6 +16,7 @@ use quick_cache::sync::Cache;
 use self::disk::Disk;
 use crate::error::Result;
 use crate::hash::Beginning;
+use crate::hits::Hits;
 
 /// Largest magnitude of a component.
 const LIMIT: f32 = 127.0;
@@ -101,6 +102,7 @@ impl Weighter<Key, Arc<State>> for Bytes {
 pub(super) struct States {
     memory: Cache<Key, Arc<State>, Bytes>,
     disk: Option<Disk>,
+    hits: Hits,
 }
 
 impl States {
@@ -112,11 +114,19 @@ impl States {
         let items = settings.memory.div_ceil(TYPICAL_BYTES).max(1);
         let memory = Cache::with_weighter(items, settings.memory as u64, Bytes);
         let open = |(path, limit): &(PathBuf, u64)| Disk::open(Path::new(path), *limit);
-        Ok(Some(Self { memory, disk: settings.disk.as_ref().map(open).transpose()? }))
+        Ok(Some(Self { memory, disk: settings.disk.as_ref().map(open).transpose()?, hits: Hits::default() }))
+    }
+
+    pub(super) fn counted(self, hits: Hits) -> Self {
+        Self { hits, ..self }
     }
 
     /// What is kept; what can't be read is told in the log and computed anew.
     pub(super) fn get(&self, key: &Key) -> Option<Arc<State>> {
+        self.hits.counted(self.find(key))
+    }
+
+    fn find(&self, key: &Key) -> Option<Arc<State>> {
         if let Some(state) = self.memory.get(key) {
             return Some(state);
         }

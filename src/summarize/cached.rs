@@ -9,6 +9,7 @@ use super::{Completion, Cost, Prompt, Summarizer};
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::hash::{Beginning, of_texts};
+use crate::hits::Hits;
 
 /// About how much a summary takes: to size the cache's tables with.
 const TYPICAL_BYTES: usize = 512;
@@ -17,6 +18,7 @@ const TYPICAL_BYTES: usize = 512;
 pub struct CachedSummarizer {
     inner: Arc<dyn Summarizer>,
     known: Cache<Beginning, Arc<str>, Bytes>,
+    hits: Hits,
 }
 
 #[derive(Clone)]
@@ -32,7 +34,13 @@ impl CachedSummarizer {
     /// A cache of so many bytes before a summarizer.
     #[must_use]
     pub fn new(inner: Arc<dyn Summarizer>, bytes: usize) -> Self {
-        Self { inner, known: Cache::with_weighter(bytes / TYPICAL_BYTES, bytes as u64, Bytes) }
+        Self { inner, known: Cache::with_weighter(bytes / TYPICAL_BYTES, bytes as u64, Bytes), hits: Hits::default() }
+    }
+
+    /// The same, which counts here how often it had what was asked for.
+    #[must_use]
+    pub fn counted(self, hits: Hits) -> Self {
+        Self { hits, ..self }
     }
 }
 
@@ -51,7 +59,7 @@ impl Summarizer for CachedSummarizer {
 
     fn complete(&self, prompt: &Prompt, deadline: &Deadline) -> Result<Completion> {
         let key = of_texts([self.name(), &prompt.system, &prompt.user, &prompt.max_tokens.to_string()]);
-        if let Some(text) = self.known.get(&key) {
+        if let Some(text) = self.hits.counted(self.known.get(&key)) {
             let cost = Cost { cached: 1, ..Cost::default() };
             return Ok(Completion { text: text.as_ref().to_owned(), cost });
         }

@@ -18,6 +18,8 @@ mod snapshot;
 mod truth;
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -41,6 +43,9 @@ pub struct EmbeddedIndex {
     truth: Truth,
     open: Mutex<HashMap<u32, Arc<Collection>>>,
 }
+
+/// Bytes that must find room before a store that failed is worth opening anew.
+const ROOM: usize = 4 * 1024 * 1024;
 
 /// An open collection: one writer at a time, readers on the current snapshot.
 struct Collection {
@@ -81,6 +86,17 @@ impl EmbeddedIndex {
             }
         }
         Ok(())
+    }
+
+    /// Whether the disk takes more than what opening the store writes.
+    fn has_room(&self) -> bool {
+        let path = self.directory.join("room");
+        let written = File::create(&path).and_then(|mut file| {
+            file.write_all(&vec![1; ROOM])?;
+            file.sync_all()
+        });
+        let removed = std::fs::remove_file(&path);
+        written.and(removed).is_ok()
     }
 
     fn collection_handle(&self, scope: &Scope) -> Result<Arc<Collection>> {
@@ -345,6 +361,11 @@ impl Index for EmbeddedIndex {
 
     fn ready(&self) -> Result<()> {
         self.truth.read().map(|_| ())
+    }
+
+    fn wants_reopening(&self) -> bool {
+        // A disk that is still full would only fail again, and meanwhile nobody would be answered.
+        self.truth.has_failed() && self.has_room()
     }
 
     fn scopes(&self) -> Result<Vec<Scope>> {

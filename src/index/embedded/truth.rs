@@ -3,6 +3,7 @@
 mod read;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fail::fail_point;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
@@ -64,6 +65,8 @@ pub(super) struct Change {
 pub(super) struct Truth {
     path: PathBuf,
     database: Database,
+    /// A write failed, and redb takes none before the file is opened anew.
+    failed: AtomicBool,
 }
 
 impl Truth {
@@ -76,7 +79,7 @@ impl Truth {
             }
             other => damaged(&path, &other),
         })?;
-        let truth = Self { path, database };
+        let truth = Self { path, database, failed: AtomicBool::new(false) };
         truth.prepare(directory)?;
         Ok(truth)
     }
@@ -376,7 +379,16 @@ impl Truth {
     }
 
     fn write(&self) -> Result<WriteTransaction> {
-        self.database.begin_write().map_err(self.failed())
+        self.database.begin_write().map_err(|e| {
+            if matches!(e, redb::TransactionError::Storage(redb::StorageError::PreviousIo)) {
+                self.failed.store(true, Ordering::Relaxed);
+            }
+            self.failed()(e)
+        })
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     fn packed(&self, value: &impl Serialize) -> Result<Vec<u8>> {
