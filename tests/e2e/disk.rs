@@ -3,8 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use crate::support::{fail, json, run, succeed};
+use tamis_proto::v1::IngestResponse;
+
+use crate::metrics::{free_address, get};
+use crate::support::{Server, document, fail, json, run, succeed};
 
 /// A mounted file system, as long as this lives.
 struct Mounted<'a>(&'a Path);
@@ -66,4 +70,48 @@ fn what_is_stored_is_answered_from_a_full_disk_and_the_rest_comes_when_there_is_
     assert!(said.contains("truth.redb") && said.contains("read-only"), "{said}");
     mounted.remount("rw");
     assert!(context().contains("49 holes"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_store_failed_asks_for_a_restart_once_there_is_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(mounted) = Mounted::at(directory.path()) else {
+        println!("not run: mounting a file system is not allowed here");
+        return;
+    };
+    let (address, data) = (free_address(), directory.path().join("store"));
+    fs::create_dir(&data).unwrap();
+    let server = Server::start_on(&data, &[("TAMIS_METRICS_LISTEN", &address)]);
+    let texts = |from: usize| -> Vec<_> {
+        let text = |n| format!("# Sieve {n}\n\nThe mesh of sieve {n} has {} holes. It is made in Lyon.\n", n * 7);
+        (from..from + 60).map(|n| document(&n.to_string(), &text(n))).collect()
+    };
+    assert_eq!(taken(&server.ingest("docs", texts(0)).await), 60);
+    let filler = directory.path().join("filler");
+    fs::write(&filler, vec![0; 32 << 20]).unwrap_err();
+    // The store's file has some room of its own.
+    let mut round = 0;
+    while taken(&server.ingest("docs", texts(round * 60)).await) > 0 || round < 2 {
+        round += 1;
+        assert!(round < 100, "it never fails");
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!((get(&address, "/livez").0, get(&address, "/readyz").0), (200, 200), "a restart would not help");
+
+    fs::remove_file(&filler).unwrap();
+    let begun = Instant::now();
+    while get(&address, "/livez").0 == 200 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it never asks for a restart");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(get(&address, "/readyz").0, 200, "it still answers");
+    server.kill();
+    let server = Server::start_on(&data, &[]);
+    assert_eq!(taken(&server.ingest("docs", texts(10_000)).await), 60);
+    drop((server, mounted));
+}
+
+/// How many documents were taken in.
+fn taken(results: &[IngestResponse]) -> usize {
+    results.iter().filter(|r| r.error.is_none()).count()
 }

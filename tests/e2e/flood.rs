@@ -78,6 +78,8 @@ async fn short_work_goes_before_long_work_and_what_nobody_waits_for_is_dropped()
         async move { client(channel).compress(asked).await }
     };
     let channel = server.channel().await;
+    // What a long one takes is known from the one before.
+    long(channel.clone()).await.unwrap();
     // One runs, four wait, and no more have room.
     let all: Vec<_> = (0..8).map(|_| tokio::spawn(long(channel.clone()))).collect();
     tokio::time::sleep(Duration::from_millis(300)).await;

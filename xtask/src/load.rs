@@ -4,10 +4,12 @@ use crate::run::{Result, root, run};
 
 /// Builds in release and lets the load test run; the first argument is for how many seconds it soaks.
 pub(crate) fn load() -> Result {
-    run("cargo", &["build", "--release", "--quiet", "--package", "tamis-cli"])?;
-    let tamis = root().join("target/release/tamis").display().to_string();
+    // Both at once: packages built one by one have other features, and would be built twice.
+    run("cargo", &["build", "--release", "--quiet", "--workspace", "--bin", "tamis", "--example", "load"])?;
+    let release = root().join("target/release");
+    let (tamis, load) =
+        (release.join("tamis").display().to_string(), release.join("examples/load").display().to_string());
     let folder = root().join("docs").display().to_string();
     let soak = std::env::args().nth(2).unwrap_or_else(|| "600".into());
-    let example = ["run", "--release", "--quiet", "--package", "tamis-server", "--example", "load", "--"];
-    run("cargo", &[&example[..], &[&tamis, &folder, &soak]].concat())
+    run(&load, &[&tamis, &folder, &soak])
 }

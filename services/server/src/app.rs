@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tamis::compress::{Compressor, Readers};
+use tamis::compress::{Compressor, Readers, TrustLabels};
 use tamis::encode::{Encoder, OnnxEncoder};
 use tamis::error::{Error, Result};
+use tamis::hits::Hits;
 use tamis::index::Index;
 use tamis::ingest::Ingestor;
 use tamis::models::{Cache, Progress, Silent};
@@ -108,17 +109,20 @@ impl App {
             Arc::new(OnnxEncoder::load(&config.encoder()?, &Cache::from_environment()?, progress)?);
         let policy = config.reading.as_deref().map_or_else(|| Ok(ReadingPolicy::shipped()), ReadingPolicy::open)?;
         let metrics = Metrics::default();
+        // Whoever has the server for himself may wait as he likes.
+        let sheds = reach == Reach::Network && config.shed_after_ms > 0;
+        let burst = sheds.then(|| Duration::from_millis(config.shed_after_ms));
         let pool = |name, threads, queued| {
-            Work::start(name, or_cores(threads), queued, reach == Reach::Network, &metrics)
-                .map_err(Error::io("threads"))
+            Work::start(name, or_cores(threads), queued, burst, &metrics).map_err(Error::io("threads"))
         };
         Ok(Self {
             ingestor: Ingestor::new(encoder.clone(), index.clone()),
             compressor: Arc::new(
                 Compressor::new(encoder.clone(), index.clone())
-                    .with_readers(readers(config)?)
+                    .with_readers(readers(config, &metrics)?)
                     .with_policy(policy)
-                    .with_summarizer(summarizer(config)?),
+                    .with_trust(TrustLabels::new(&config.trust_labels)?)
+                    .with_summarizer(summarizer(config, &metrics)?),
             ),
             encoder,
             index,
@@ -193,33 +197,35 @@ pub fn check(config: &Config) -> Result<(), AppError> {
 }
 
 /// The readers, as the settings want them.
-fn readers(config: &Config) -> Result<Readers> {
+fn readers(config: &Config, metrics: &Metrics) -> Result<Readers> {
     let (mini, language) = (config.mini()?, config.reader()?);
+    let (hits, states) = (metrics.cache("readings"), metrics.cache("states"));
     let bytes = config.reader_cache_mib.saturating_mul(MIB);
     Ok(Readers {
-        mini: lazy("mini", &config.mini, bytes, move || {
+        mini: lazy("mini", &config.mini, (bytes, hits.clone()), move || {
             Ok(Arc::new(ReaderMini::open(&mini, &Cache::from_environment()?, &Silent)?))
         })?,
-        language: lazy("reader", &config.reader, bytes, move || {
+        language: lazy("reader", &config.reader, (bytes, hits), move || {
             let reader = LanguageReader::open(language.clone(), &Cache::from_environment()?, &Silent)?;
             reader.warm_up()?;
-            Ok(Arc::new(reader))
+            Ok(Arc::new(reader.counted(states.clone())))
         })?,
     })
 }
 
 /// Who summarises, if the settings name one; what it said is kept.
-fn summarizer(config: &Config) -> Result<Option<Arc<dyn Summarizer>>> {
+fn summarizer(config: &Config, metrics: &Metrics) -> Result<Option<Arc<dyn Summarizer>>> {
     let Some(settings) = config.summarizer()? else { return Ok(None) };
     let bytes = config.summarizer_cache_mib.saturating_mul(MIB);
-    Ok(Some(Arc::new(CachedSummarizer::new(Arc::new(Endpoint::new(settings)?), bytes))))
+    let summarizer = CachedSummarizer::new(Arc::new(Endpoint::new(settings)?), bytes);
+    Ok(Some(Arc::new(summarizer.counted(metrics.cache("summaries")))))
 }
 
 /// A reader that is opened when it is needed, from the start, or not at all; what it hears is kept in so many bytes.
 fn lazy(
     field: &'static str,
     when: &str,
-    bytes: usize,
+    (bytes, hits): (usize, Hits),
     open: impl Fn() -> Result<Arc<dyn Reader>> + Send + Sync + 'static,
 ) -> Result<Option<LazyReader>> {
     let begin = match when {
@@ -231,7 +237,7 @@ fn lazy(
     let reader = LazyReader::new(move || {
         let reader = open()?;
         tracing::info!(fingerprint = %reader.fingerprint(), "reader is open");
-        Ok(Arc::new(CachedReader::new(reader, bytes)))
+        Ok(Arc::new(CachedReader::new(reader, bytes).counted(hits.clone())))
     });
     if begin {
         reader.begin();

@@ -50,6 +50,9 @@ pub struct Config {
     pub query_threads: usize,
     /// Questions that may wait for a thread; more are refused with RESOURCE_EXHAUSTED.
     pub query_queue: usize,
+    /// When work has had to wait half as long again as it takes, for so many milliseconds, what would have to is refused with
+    /// RESOURCE_EXHAUSTED until that is over; 0: never, it waits as long as there is room.
+    pub shed_after_ms: u64,
     /// Threads that split and encode documents; 0: one per core.
     pub ingest_threads: usize,
     /// Largest request message, in bytes.
@@ -88,6 +91,9 @@ pub struct Config {
     pub reader_states_mib: usize,
     /// The same in files of the data directory, which outlives the process; 0 keeps none.
     pub reader_states_disk_mib: usize,
+    /// What citations say of stored documents' sources, by how their uris begin: `https://wiki.example/ = internal`; `*` for all
+    /// others, which else are `unknown`.
+    pub trust_labels: Vec<String>,
     /// Where a language model summarises clusters for digests that ask for it: the address of an endpoint that speaks
     /// OpenAI's chat completions, for example `http://127.0.0.1:8000/v1`; nobody does where absent.
     pub summarizer_url: Option<String>,
@@ -182,6 +188,7 @@ impl Default for Config {
             sessions: 0,
             query_threads: 0,
             query_queue: 256,
+            shed_after_ms: 500,
             ingest_threads: 0,
             max_message_bytes: 64 * 1024 * 1024,
             message_memory_mib: 1024,
@@ -200,6 +207,7 @@ impl Default for Config {
             reader_cache_mib: 64,
             reader_states_mib: 0,
             reader_states_disk_mib: 0,
+            trust_labels: Vec::new(),
             summarizer_url: None,
             summarizer_model: String::new(),
             summarizer_key_env: None,

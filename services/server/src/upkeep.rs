@@ -35,6 +35,12 @@ pub(crate) async fn run(app: App, health: HealthReporter) {
         let ours = app.clone();
         let look = move || {
             ours.refresh();
+            if ours.index.wants_reopening() && !ours.metrics.wants_restart() {
+                tracing::error!(
+                    "the store takes no writes since one failed: there is room again, so restart the server"
+                );
+                ours.metrics.set_wants_restart(true);
+            }
             ours.index.ready()
         };
         let ready = tokio::task::spawn_blocking(look).await;

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Notify, oneshot};
 
 use crate::telemetry::Metrics;
-use queue::{Full, Queue, Turn};
+use queue::{Full, Next, Queue, Turn};
 
 /// Computing gives way to connections: whoever is refused, or cancels, should not wait for those who are served. On Linux this is
 /// of the thread, not of the process.
@@ -31,8 +31,6 @@ pub(crate) struct Work {
     metrics: Metrics,
     /// What waits or runs.
     depth: Gauge,
-    /// Whether what stands too long refuses what comes; whoever has the server for himself may wait as he likes.
-    sheds: bool,
 }
 
 /// Why work was not done.
@@ -50,17 +48,18 @@ pub(crate) enum NotDone {
 pub(crate) type Outcome<R> = Result<(R, f64), NotDone>;
 
 impl Work {
-    /// Starts the threads. They end when the last clone of the pool is gone.
+    /// Starts the threads. They end when the last clone of the pool is gone. Work may wait long for bursts of so much time;
+    /// without it, as long as it likes.
     pub(crate) fn start(
         name: &'static str,
         threads: usize,
         queued: usize,
-        sheds: bool,
+        burst: Option<Duration>,
         metrics: &Metrics,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             name,
-            state: Mutex::new(State { queue: Queue::new(threads, queued), closed: false }),
+            state: Mutex::new(State { queue: Queue::new(threads, queued, burst), closed: false }),
             work: Condvar::new(),
             room: Notify::new(),
         });
@@ -68,7 +67,7 @@ impl Work {
             let shared = shared.clone();
             std::thread::Builder::new().name(format!("{name}-{n}")).spawn(move || shared.serve())?;
         }
-        Ok(Self { pool: Arc::new(Pool(shared)), metrics: metrics.clone(), depth: metrics.queued(name), sheds })
+        Ok(Self { pool: Arc::new(Pool(shared)), metrics: metrics.clone(), depth: metrics.queued(name) })
     }
 
     /// Runs work of this cost on the pool, or says at once that there is no room, or that it could not begin within what is
@@ -83,12 +82,9 @@ impl Work {
         let (job, done) = self.job(work);
         let place = {
             let mut state = self.pool.0.state();
-            let wait = state.queue.wait();
+            let wait = state.queue.wait(cost);
             if !state.queue.is_empty() && left.is_some_and(|left| wait > left) {
                 return Err(NotDone::TooLate(wait));
-            }
-            if let (true, Err(Full { again })) = (self.sheds, state.queue.takes_in(cost)) {
-                return Err(NotDone::Full(again));
             }
             match state.queue.push(cost, job) {
                 Ok((turn, gone)) => {
@@ -97,10 +93,7 @@ impl Work {
                     }
                     Place { shared: self.pool.0.clone(), turn }
                 }
-                Err((_, Full { again })) => {
-                    tracing::warn!(pool = self.pool.0.name, "queue is full");
-                    return Err(NotDone::Full(again));
-                }
+                Err((_, Full { again })) => return Err(NotDone::Full(again)),
             }
         };
         self.pool.0.work.notify_one();
@@ -121,8 +114,7 @@ impl Work {
             {
                 let mut state = self.pool.0.state();
                 if state.queue.has_room() {
-                    // There is room, so nothing has to go.
-                    let _ = state.queue.push(cost, job);
+                    state.queue.push_patient(cost, job);
                     break;
                 }
             }
@@ -190,7 +182,12 @@ impl Shared {
             let mut state = self.state();
             let (cost, job) = loop {
                 match state.queue.pop() {
-                    Some(next) => break next,
+                    Some(Next::Begin { cost, work }) => break (cost, work),
+                    Some(Next::Refuse { again, work }) => {
+                        // Only says so to whoever waits.
+                        work(Do::Give(again));
+                        self.room.notify_one();
+                    }
                     None if state.closed => return,
                     None => state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
                 }
@@ -242,7 +239,7 @@ mod tests {
 
     /// A pool of one thread that is busy until the sender says so.
     async fn busy(queued: usize) -> (Work, std::sync::mpsc::Sender<()>) {
-        let work = Work::start("test", 1, queued, true, &Metrics::default()).unwrap();
+        let work = Work::start("test", 1, queued, None, &Metrics::default()).unwrap();
         let (hold, held) = std::sync::mpsc::channel::<()>();
         let (begun, begins) = oneshot::channel();
         drop(work.run_patiently(1, move || (begun.send(()), held.recv())).await);
@@ -293,7 +290,7 @@ mod tests {
             state.queue.ended(1, Duration::from_secs(1));
         }
         let _waits = work.run_patiently(60, || ()).await;
-        let late = work.run(1, Some(Duration::from_secs(5)), || ()).await;
+        let late = work.run(60, Some(Duration::from_secs(5)), || ()).await;
         assert!(matches!(late, Err(NotDone::TooLate(wait)) if wait >= Duration::from_secs(60)), "{late:?}");
         hold.send(()).unwrap();
     }

@@ -1,5 +1,7 @@
 //! Settings that do not go together, or are out of their range.
 
+use tamis::compress::TrustLabels;
+
 use super::{Config, ConfigError, MIB};
 
 /// Clocks that are further apart are put right, not tolerated.
@@ -77,6 +79,9 @@ impl Config {
             return wrong(format!(
                 "cors_origins: {origin:?} is no origin: write https://app.example.com, or * alone for all"
             ));
+        }
+        if let Err(e) = TrustLabels::new(&self.trust_labels) {
+            return wrong(e.to_string());
         }
         if self.max_header_bytes < MIN_HEADER_BYTES {
             return wrong(format!("max_header_bytes: {} is under {MIN_HEADER_BYTES}", self.max_header_bytes));

@@ -2,6 +2,7 @@
 //! collections or anything that a caller makes up.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -11,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets, linear_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use tamis::hits::Hits;
 
 use crate::status::REASONS;
 use crate::{contract, v1};
@@ -42,7 +44,12 @@ pub(crate) struct Metrics {
     contexts_read: Family<One, Counter>,
     passages_read: Family<One, Counter>,
     documents: Family<One, Counter>,
+    cache_hits: Family<One, Counter>,
+    cache_misses: Family<One, Counter>,
+    /// In the order of [`CACHES`].
+    caches: [Hits; 3],
     ready: Gauge,
+    wants_restart: Gauge,
     index_documents: Gauge,
     index_segments: Gauge,
     index_bytes: Gauge,
@@ -76,7 +83,11 @@ impl Default for Metrics {
             contexts_read: Family::default(),
             passages_read: Family::default(),
             documents: Family::default(),
+            cache_hits: Family::default(),
+            cache_misses: Family::default(),
+            caches: Default::default(),
             ready: Gauge::default(),
+            wants_restart: Gauge::default(),
             index_documents: Gauge::default(),
             index_segments: Gauge::default(),
             index_bytes: Gauge::default(),
@@ -98,7 +109,10 @@ impl Default for Metrics {
             "contexts_read", "Contexts for which a reader read, by reader" => metrics.contexts_read;
             "passages_read", "Passages that were read, by reader" => metrics.passages_read;
             "documents", "Documents taken in, by outcome" => metrics.documents;
+            "cache_hits", "Questions to a cache that had the answer, by cache" => metrics.cache_hits;
+            "cache_misses", "Questions to a cache that had it not, by cache" => metrics.cache_misses;
             "ready", "1 while the index answers and the server takes calls" => metrics.ready;
+            "wants_restart", "1 while the store takes no writes and would after a restart" => metrics.wants_restart;
             "index_documents", "Documents of all collections" => metrics.index_documents;
             "index_segments", "Segments of all collections" => metrics.index_segments;
             "index_bytes", "Bytes of text of all collections" => metrics.index_bytes;
@@ -124,6 +138,12 @@ impl Metrics {
             made(&self.passages_read, [("reader", reader)]);
         }
         OUTCOMES.iter().for_each(|outcome| made(&self.documents, [("outcome", outcome)]));
+    }
+
+    /// Where a cache counts.
+    pub(crate) fn cache(&self, name: &'static str) -> Hits {
+        let known = CACHES.iter().zip(&self.caches).find(|(cache, _)| **cache == name);
+        known.map(|(_, hits)| hits.clone()).unwrap_or_default()
     }
 
     /// A call ended.
@@ -192,6 +212,14 @@ impl Metrics {
         self.ready.set(ready.into());
     }
 
+    pub(crate) fn set_wants_restart(&self, wants: bool) {
+        self.wants_restart.set(wants.into());
+    }
+
+    pub(crate) fn wants_restart(&self) -> bool {
+        self.wants_restart.get() == 1
+    }
+
     pub(crate) fn is_ready(&self) -> bool {
         self.ready.get() == 1
     }
@@ -199,6 +227,13 @@ impl Metrics {
     /// All of it, as OpenMetrics text.
     pub(crate) fn encode(&self) -> String {
         self.resident.set(resident_bytes());
+        for (name, hits) in CACHES.iter().zip(&self.caches) {
+            let counted = |counts: &Family<One, Counter>, n| {
+                counts.get_or_create(&[("cache", name)]).inner().store(n, Ordering::Relaxed);
+            };
+            counted(&self.cache_hits, hits.hits());
+            counted(&self.cache_misses, hits.misses());
+        }
         let mut out = String::new();
         // Writing to a text can't fail.
         let _ = encode(&mut out, &self.registry);
@@ -211,6 +246,8 @@ fn made<S: Clone + std::hash::Hash + Eq, M: Clone, C: MetricConstructor<M>>(fami
     let _ = family.get_or_create_owned(&labels);
 }
 
+/// What readers heard, what they computed of passages, what a summarizer said.
+const CACHES: [&str; 3] = ["readings", "states", "summaries"];
 const READERS: [&str; 2] = ["mini", "language"];
 const OUTCOMES: [&str; 5] = ["refused", "created", "replaced", "unchanged", "metadata_updated"];
 /// Stages that are told apart.

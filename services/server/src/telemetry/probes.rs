@@ -18,7 +18,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(crate) async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
     let router = Router::new()
         .route("/metrics", get(metrics))
-        .route("/livez", get(|| async { "alive\n" }))
+        .route("/livez", get(alive))
         .route("/readyz", get(ready))
         .with_state(app);
     let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
@@ -29,6 +29,15 @@ pub(crate) async fn serve(app: App, listener: TcpListener, stop: CancellationTok
 
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
     ([(CONTENT_TYPE, OPEN_METRICS)], app.metrics.encode())
+}
+
+/// What would only get well by a restart says so here.
+async fn alive(State(app): State<App>) -> (StatusCode, &'static str) {
+    if app.metrics.wants_restart() {
+        (StatusCode::SERVICE_UNAVAILABLE, "the store takes no writes before it is opened anew\n")
+    } else {
+        (StatusCode::OK, "alive\n")
+    }
 }
 
 async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
