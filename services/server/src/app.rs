@@ -25,7 +25,7 @@ use crate::quota::Quotas;
 use crate::summarizer::Endpoint;
 use crate::telemetry::Metrics;
 use crate::transport::Transport;
-use crate::work::Work;
+use crate::work::{Gives, Work};
 
 /// Documents that may wait for an ingest thread.
 const INGEST_QUEUE: usize = 16;
@@ -112,8 +112,8 @@ impl App {
         // Whoever has the server for himself may wait as he likes.
         let sheds = reach == Reach::Network && config.shed_after_ms > 0;
         let burst = sheds.then(|| Duration::from_millis(config.shed_after_ms));
-        let pool = |name, threads, queued| {
-            Work::start(name, or_cores(threads), queued, burst, &metrics).map_err(Error::io("threads"))
+        let pool = |name, threads, queued, gives| {
+            Work::start(name, or_cores(threads), queued, (gives, burst), &metrics).map_err(Error::io("threads"))
         };
         Ok(Self {
             ingestor: Ingestor::new(encoder.clone(), index.clone()),
@@ -126,9 +126,9 @@ impl App {
             ),
             encoder,
             index,
-            queries: pool("query", config.query_threads, config.query_queue.max(1))?,
-            reads: pool("read", config.read_threads, config.read_queue.max(1))?,
-            documents: pool("ingest", config.ingest_threads, INGEST_QUEUE)?,
+            queries: pool("query", config.query_threads, config.query_queue.max(1), Gives::Little)?,
+            reads: pool("read", config.read_threads, config.read_queue.max(1), Gives::Little)?,
+            documents: pool("ingest", config.ingest_threads, INGEST_QUEUE, Gives::Much)?,
             default_timeout: Duration::from_secs(config.default_timeout_s.max(1)),
             max_message_bytes: config.max_message_bytes,
             keeps_states: config.reader != "off" && config.reader_states_mib + config.reader_states_disk_mib > 0,

@@ -50,7 +50,7 @@ pub struct Config {
     pub query_threads: usize,
     /// Questions that may wait for a thread; more are refused with RESOURCE_EXHAUSTED.
     pub query_queue: usize,
-    /// When work has had to wait half as long again as it takes, for so many milliseconds, what would have to is refused with
+    /// When work has had to wait a quarter longer than it takes, for so many milliseconds, what would have to is refused with
     /// RESOURCE_EXHAUSTED until that is over; 0: never, it waits as long as there is room.
     pub shed_after_ms: u64,
     /// Threads that split and encode documents; 0: one per core.

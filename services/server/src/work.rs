@@ -11,9 +11,14 @@ use tokio::sync::{Notify, oneshot};
 use crate::telemetry::Metrics;
 use queue::{Full, Next, Queue, Turn};
 
-/// Computing gives way to connections: whoever is refused, or cancels, should not wait for those who are served. On Linux this is
-/// of the thread, not of the process.
-const NICE: i32 = 5;
+/// How readily a pool's threads give way to all others.
+#[derive(Clone, Copy)]
+pub(crate) enum Gives {
+    /// To connections: whoever is refused, or cancels, should not wait for those who are served.
+    Little = 5,
+    /// To answers as well.
+    Much = 10,
+}
 
 /// Does the work, or says that it will not be done.
 type Job = Box<dyn FnOnce(Do) + Send>;
@@ -54,7 +59,7 @@ impl Work {
         name: &'static str,
         threads: usize,
         queued: usize,
-        burst: Option<Duration>,
+        (gives, burst): (Gives, Option<Duration>),
         metrics: &Metrics,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -65,7 +70,7 @@ impl Work {
         });
         for n in 0..threads {
             let shared = shared.clone();
-            std::thread::Builder::new().name(format!("{name}-{n}")).spawn(move || shared.serve())?;
+            std::thread::Builder::new().name(format!("{name}-{n}")).spawn(move || shared.serve(gives))?;
         }
         Ok(Self { pool: Arc::new(Pool(shared)), metrics: metrics.clone(), depth: metrics.queued(name) })
     }
@@ -175,9 +180,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn serve(&self) {
-        // Where that can't be had, refusals come later, and that is all.
-        let _ = rustix::process::setpriority_process(None, NICE);
+    fn serve(&self, gives: Gives) {
+        // On Linux this is of the thread, not of the process. Where it can't be had, others wait longer, and that is all.
+        let _ = rustix::process::setpriority_process(None, gives as i32);
         loop {
             let mut state = self.state();
             let (cost, job) = loop {
@@ -239,7 +244,7 @@ mod tests {
 
     /// A pool of one thread that is busy until the sender says so.
     async fn busy(queued: usize) -> (Work, std::sync::mpsc::Sender<()>) {
-        let work = Work::start("test", 1, queued, None, &Metrics::default()).unwrap();
+        let work = Work::start("test", 1, queued, (Gives::Little, None), &Metrics::default()).unwrap();
         let (hold, held) = std::sync::mpsc::channel::<()>();
         let (begun, begins) = oneshot::channel();
         drop(work.run_patiently(1, move || (begun.send(()), held.recv())).await);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tamis_server::serve::SERVICES;
 use tamis_server::telemetry::Telemetry;
 use tamis_server::{App, Loaded, Reach, serve};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use toml::{Table, Value};
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -18,6 +18,8 @@ use crate::failure::{Failure, Result};
 use crate::log_filter;
 use crate::progress::Bar;
 
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
 /// What is logged where `TAMIS_LOG` does not say.
 const DEFAULT_LOG: &str = "info,ort=warn";
 
@@ -33,16 +35,16 @@ pub(crate) async fn run(global: &Global, args: ServeArgs) -> Result {
         return health(global, &url).await;
     }
     let telemetry = Telemetry::begin(&config, log_filter(DEFAULT_LOG)).map_err(|e| Failure::Usage(e.to_string()))?;
-    // The addresses first: a port in use is told at once, not after the models are loaded.
-    let listener = bind(config.listen, "--listen").await?;
-    let probes = match config.metrics_listen {
-        Some(address) => Some(bind(address, "--metrics-listen").await?),
-        None => None,
-    };
-    let address = listener.local_addr().map_err(|e| Failure::Other(e.to_string()))?;
+    // The addresses first: a port in use is told at once, not after the models are loaded. Nobody is let wait there meanwhile:
+    // who finds no server tries another one.
+    let place = Place::take(config.listen, "--listen")?;
+    let probes = config.metrics_listen.map(|address| Place::take(address, "--metrics-listen")).transpose()?;
     let (index, data_dir) = (config.index.clone(), config.data_dir.clone());
     let app = tokio::task::spawn_blocking(move || App::open(&config, Reach::Network, &Bar::default()));
     let app = app.await.map_err(|e| Failure::Other(e.to_string()))??;
+    let listener = place.listen()?;
+    let probes = probes.map(Place::listen).transpose()?;
+    let address = listener.local_addr().map_err(|e| Failure::Other(e.to_string()))?;
     let stop = stop_signal()?;
     let reloading = reload(app.clone(), loaded, global, &args)?;
     tracing::info!(fingerprint = app.fingerprint(), index, data_dir = %data_dir.display(), "ready");
@@ -56,9 +58,34 @@ pub(crate) async fn run(global: &Global, args: ServeArgs) -> Result {
     served.map_err(|e| Failure::Other(e.to_string()))
 }
 
-async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|e| Failure::Other(format!("{address}: {e}; choose another address with {flag}")))
+/// An address that nobody else can take, where nobody is listened to yet.
+struct Place {
+    socket: TcpSocket,
+    address: SocketAddr,
+    flag: &'static str,
+}
+
+impl Place {
+    fn take(address: SocketAddr, flag: &'static str) -> Result<Self> {
+        let bound = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            // A server that was here before leaves connections behind that are still closing.
+            #[cfg(unix)]
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            Ok(socket)
+        };
+        let socket = bound().map_err(|e| in_use(address, flag, &e))?;
+        Ok(Self { socket, address, flag })
+    }
+
+    fn listen(self) -> Result<TcpListener> {
+        self.socket.listen(BACKLOG).map_err(|e| in_use(self.address, self.flag, &e))
+    }
+}
+
+fn in_use(address: SocketAddr, flag: &str, e: &std::io::Error) -> Failure {
+    Failure::Other(format!("{address}: {e}; choose another address with {flag}"))
 }
 
 fn settings(global: &Global, args: &ServeArgs) -> Result<Loaded> {
