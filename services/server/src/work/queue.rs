@@ -57,8 +57,7 @@ pub(super) struct Queue<T> {
     most: usize,
     waiting: BTreeMap<Turn, Waiting<T>>,
     next: u64,
-    /// Cost of what waits, and of what runs.
-    waits: u64,
+    /// Cost of what runs.
     runs: u64,
     /// Seconds that one unit of cost takes, and that work takes as a rule, as measured; 0 before anything was.
     pace: f64,
@@ -77,7 +76,6 @@ impl<T> Queue<T> {
             most,
             waiting: BTreeMap::new(),
             next: 0,
-            waits: 0,
             runs: 0,
             pace: 0.0,
             usual: 0.0,
@@ -146,7 +144,6 @@ impl<T> Queue<T> {
     fn insert(&mut self, cost: u64, patient: bool, work: T) -> Turn {
         let turn = self.turn(cost);
         self.next += 1;
-        self.waits = self.waits.saturating_add(cost);
         self.waiting.insert(turn, Waiting { cost, came: Instant::now(), patient, work });
         turn
     }
@@ -154,9 +151,9 @@ impl<T> Queue<T> {
     /// What is next.
     pub(super) fn pop(&mut self) -> Option<Next<T>> {
         let (_, Waiting { cost, came, patient, work }) = self.waiting.pop_first()?;
-        self.waits -= cost;
-        // Estimates err. What was let in with reason is not turned away for a little.
-        let long = !patient && came.elapsed() / 2 > self.may_wait(cost);
+        // Estimates err: what was let in with reason is not turned away for a little, nor before anything was measured.
+        let measured = self.usual > 0.0;
+        let long = measured && !patient && came.elapsed() / 2 > self.may_wait(cost);
         if self.stands(long && !self.is_empty()) && long {
             return Some(Next::Refuse { again: self.wait(cost), work });
         }
@@ -166,8 +163,7 @@ impl<T> Queue<T> {
 
     /// Work that nobody waits for any more.
     pub(super) fn remove(&mut self, turn: Turn) -> Option<T> {
-        let Waiting { cost, work, .. } = self.waiting.remove(&turn)?;
-        self.waits -= cost;
+        let Waiting { work, .. } = self.waiting.remove(&turn)?;
         if self.is_empty() {
             self.stands(false);
         }
@@ -206,7 +202,8 @@ impl Crowd {
         let Some(burst) = self.burst.map(|burst| burst.max(at_least)) else { return false };
         let since = self.at.elapsed();
         self.at += since;
-        self.stood = if self.long { self.stood + since } else { self.stood.saturating_sub(since) }.min(burst * 2);
+        self.stood =
+            if self.long { self.stood + since } else { self.stood.saturating_sub(since) }.min(burst.saturating_mul(2));
         self.long = long;
         self.stood > burst
     }
