@@ -23,7 +23,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::memory::Memory;
 use crate::quota::Quotas;
 use crate::summarizer::Endpoint;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Kept, Metrics};
 use crate::transport::Transport;
 use crate::work::{Gives, Work};
 
@@ -199,7 +199,7 @@ pub fn check(config: &Config) -> Result<(), AppError> {
 /// The readers, as the settings want them.
 fn readers(config: &Config, metrics: &Metrics) -> Result<Readers> {
     let (mini, language) = (config.mini()?, config.reader()?);
-    let (hits, states) = (metrics.cache("readings"), metrics.cache("states"));
+    let (hits, states) = (metrics.cache(Kept::Readings), metrics.cache(Kept::States));
     let bytes = config.reader_cache_mib.saturating_mul(MIB);
     Ok(Readers {
         mini: lazy("mini", &config.mini, (bytes, hits.clone()), move || {
@@ -218,7 +218,7 @@ fn summarizer(config: &Config, metrics: &Metrics) -> Result<Option<Arc<dyn Summa
     let Some(settings) = config.summarizer()? else { return Ok(None) };
     let bytes = config.summarizer_cache_mib.saturating_mul(MIB);
     let summarizer = CachedSummarizer::new(Arc::new(Endpoint::new(settings)?), bytes);
-    Ok(Some(Arc::new(summarizer.counted(metrics.cache("summaries")))))
+    Ok(Some(Arc::new(summarizer.counted(metrics.cache(Kept::Summaries)))))
 }
 
 /// A reader that is opened when it is needed, from the start, or not at all; what it hears is kept in so many bytes.

@@ -5,5 +5,5 @@ pub(crate) mod metrics;
 mod probes;
 
 pub use log::{Telemetry, TelemetryError};
-pub(crate) use metrics::Metrics;
+pub(crate) use metrics::{Kept, Metrics};
 pub(crate) use probes::serve;

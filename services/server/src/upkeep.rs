@@ -35,7 +35,7 @@ pub(crate) async fn run(app: App, health: HealthReporter) {
         let ours = app.clone();
         let look = move || {
             ours.refresh();
-            if ours.index.wants_reopening() && !ours.metrics.wants_restart() {
+            if !ours.metrics.wants_restart() && ours.index.wants_reopening() {
                 tracing::error!(
                     "the store takes no writes since one failed: there is room again, so restart the server"
                 );

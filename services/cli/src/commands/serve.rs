@@ -70,7 +70,6 @@ impl Place {
         let bound = || {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
             // A server that was here before leaves connections behind that are still closing.
-            #[cfg(unix)]
             socket.set_reuseaddr(true)?;
             socket.bind(address)?;
             Ok(socket)

@@ -141,9 +141,8 @@ impl Metrics {
     }
 
     /// Where a cache counts.
-    pub(crate) fn cache(&self, name: &'static str) -> Hits {
-        let known = CACHES.iter().zip(&self.caches).find(|(cache, _)| **cache == name);
-        known.map(|(_, hits)| hits.clone()).unwrap_or_default()
+    pub(crate) fn cache(&self, which: Kept) -> Hits {
+        self.caches[which as usize].clone()
     }
 
     /// A call ended.
@@ -246,7 +245,17 @@ fn made<S: Clone + std::hash::Hash + Eq, M: Clone, C: MetricConstructor<M>>(fami
     let _ = family.get_or_create_owned(&labels);
 }
 
-/// What readers heard, what they computed of passages, what a summarizer said.
+/// What caches keep, in the order of [`CACHES`].
+#[derive(Clone, Copy)]
+pub(crate) enum Kept {
+    /// What readers heard.
+    Readings,
+    /// What the language model computed of passages.
+    States,
+    /// What a summarizer said.
+    Summaries,
+}
+
 const CACHES: [&str; 3] = ["readings", "states", "summaries"];
 const READERS: [&str; 2] = ["mini", "language"];
 const OUTCOMES: [&str; 5] = ["refused", "created", "replaced", "unchanged", "metadata_updated"];
