@@ -1,4 +1,4 @@
-//! SIGKILL during ingest: what was acknowledged is there, once, and both halves of the index agree.
+//! SIGKILL during ingest: what was acknowledged is there, once, and both halves of the index agree, whichever index it is.
 
 use std::collections::BTreeMap;
 
@@ -27,11 +27,26 @@ fn batch(round: u64) -> Vec<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_documents_survive_kill_9() {
+    survive(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_documents_survive_kill_9_in_a_cluster() {
+    let Ok(url) = std::env::var("TAMIS_TEST_QDRANT_URL") else {
+        eprintln!("skipped: TAMIS_TEST_QDRANT_URL names no cluster");
+        return;
+    };
+    let join = if url.contains('?') { '&' } else { '?' };
+    survive(&[("TAMIS_INDEX", &format!("{url}{join}prefix=test-crash-{}", std::process::id()))]).await;
+}
+
+/// Servers with these variables, killed one after the other.
+async fn survive(environment: &[(&str, &str)]) {
     let directory = tempfile::tempdir().unwrap();
     // Id to the texts it may have: the last acknowledged one, and one that was under way when the server died.
     let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for round in 0..ROUNDS {
-        let server = Server::start_on(directory.path(), &[]);
+        let server = Server::start_on(directory.path(), environment);
         check(&server, &expected).await;
         let documents = batch(round);
         let sent = documents.iter().map(|(id, text)| document(id, text)).collect();
@@ -62,7 +77,7 @@ async fn acknowledged_documents_survive_kill_9() {
             }
         }
     }
-    let server = Server::start_on(directory.path(), &[]);
+    let server = Server::start_on(directory.path(), environment);
     check(&server, &expected).await;
 }
 

@@ -1,8 +1,9 @@
 //! The index in a Qdrant cluster: what the embedded one answers it answers alike, tenants are apart, and nothing is lost
 //! when calls are.
 //!
-//! Everything runs against a server on a real socket in this process (`double`). What needs no faults runs against a
-//! real cluster too where `TAMIS_TEST_QDRANT_URL` names one, in collections of its own.
+//! Everything runs against a server on a real socket in this process (`double`). What needs no faults runs against what
+//! `TAMIS_TEST_QDRANT_URL` names too, in collections of its own: a cluster, or Qdrant's engine behind Qdrant's protocol
+//! (`engine/serve.py`), which `cargo xtask test` starts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
@@ -57,7 +58,7 @@ fn servers(test: &str) -> (Vec<String>, Double) {
             let join = if url.contains('?') { '&' } else { '?' };
             urls.push(format!("{url}{join}prefix=test-{test}-{}", std::process::id()));
         }
-        Err(_) => eprintln!("{test}: not run against a real cluster, TAMIS_TEST_QDRANT_URL names none"),
+        Err(_) => eprintln!("{test}: not run against Qdrant itself, TAMIS_TEST_QDRANT_URL names none"),
     }
     (urls, double)
 }

@@ -5,9 +5,11 @@
 mod bench;
 mod crash;
 mod demo;
+mod engine;
 mod eval;
 mod fuzz;
 mod load;
+mod reproduce;
 mod run;
 mod test;
 
@@ -23,6 +25,7 @@ cargo xtask fuzz     any bytes as a format: `fuzz md 10` for ten minutes, `fuzz 
                      tests, `fuzz all` for every format
 cargo xtask crash    end a process that writes a store, between any two steps: `crash 1000` times
 cargo xtask load     what a server does under load, and under too much of it: rewrites nothing, prints
+cargo xtask reproduce  build the release twice from nothing, compare the bytes (40 minutes on 2 cores)
 cargo xtask eval     what contexts keep of labelled questions: rewrites docs/evaluation.md (--quick: a sample, shown)
 cargo xtask bench    measure the figures of docs/performance.md (see its first section)";
 
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         "eval" => eval::eval(),
         "fuzz" => fuzz::fuzz(),
         "load" => load::load(),
+        "reproduce" => reproduce::reproduce(),
         "demo" => demo::demo(),
         "test" => test::test(),
         "doc" => test::doc(),

