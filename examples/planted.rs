@@ -1,6 +1,6 @@
 //! Do planted instructions come into contexts sooner than other sentences that belong nowhere?
 //!
-//!     cargo run --release --example planted -- ../shared/eval/nq_multidoc 300
+//!     cargo run --release --example planted -- ../shared/eval/nq_multidoc 220 [ADAPTER.safetensors]
 //!
 //! One sentence is put into the middle of a document that does not answer the question: an instruction to the model that will
 //! read the context, or one that states or orders something as beside the point. It is counted how often it is kept.
@@ -57,14 +57,16 @@ const STATEMENTS: [&str; 8] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, questions] = arguments.as_slice() else {
-        return Err("usage: planted FOLDER QUESTIONS".into());
+    let (folder, questions, adapter) = match arguments.as_slice() {
+        [folder, questions] => (folder, questions, None),
+        [folder, questions, adapter] => (folder, questions, Some(adapter.into())),
+        _ => return Err("usage: planted FOLDER QUESTIONS [ADAPTER]".into()),
     };
     let mut set = Set::load(Path::new(folder))?;
     set.sample(questions.parse()?, 7);
     let cache = Cache::from_environment()?;
     let encoder = Arc::new(OnnxEncoder::load(&EncoderSettings::default(), &cache, &Silent)?);
-    let mini = MiniSettings { base: ModelChoice::Default, adapter: None, precision: Precision::Auto, sessions: 2 };
+    let mini = MiniSettings { base: ModelChoice::Default, adapter, precision: Precision::Auto, sessions: 2 };
     let mini = Some(LazyReader::opened(Arc::new(ReaderMini::open(&mini, &cache, &Silent)?)));
     let directory = tempfile::tempdir()?;
     let index = Arc::new(EmbeddedIndex::open(directory.path())?);

@@ -1,4 +1,4 @@
-//! What a large embedded store takes: to be filled, to be opened, in memory, and to answer.
+//! What a large embedded store takes: to be filled, to be opened, in memory, to be exported and imported, and to answer.
 //!
 //!     cargo run --release --example store_scale -- ~/.cache/tamis/eval/vectors-*.redb QUESTIONS.txt SEGMENTS
 //!
@@ -13,6 +13,8 @@ mod stored;
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,9 +24,10 @@ use tamis::deadline::Deadline;
 use tamis::encode::{Encoder, EncoderSettings, OnnxEncoder, PackedVector};
 use tamis::fit::Budget;
 use tamis::index::embedded::EmbeddedIndex;
-use tamis::index::{Filter, Index};
+use tamis::index::{Filter, Index, Scope};
 use tamis::models::{Cache, Silent};
 use tamis::tokenize;
+use tamis::transfer::{self, Import};
 
 const WORDS: usize = 60;
 const QUESTIONS: usize = 200;
@@ -70,6 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("recall@{NEAREST} of the questions: {:.4}", found as f64 / (questions.len() * NEAREST) as f64);
 
+    moved(&index, &scope, &encoder)?;
     let compressor = Compressor::new(encoder, index);
     let (mut all, mut stages) = (Vec::new(), BTreeMap::<&str, f64>::new());
     for query in &questions {
@@ -86,6 +90,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (middle, late) = (all[all.len() / 2], all[all.len() * 95 / 100]);
     let stages: Vec<String> = stages.iter().map(|(stage, ms)| format!("{stage} {ms:.1}")).collect();
     println!("a context: p50 {middle:.1} ms, p95 {late:.1} ms; on average {}", stages.join(", "));
+    Ok(())
+}
+
+/// Writes the collection to a file, as a backup does, and takes it into an empty store.
+fn moved(index: &Arc<dyn Index>, scope: &Scope, encoder: &Arc<dyn Encoder>) -> Result<(), Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("c.tamis");
+    let (mut file, start) = (BufWriter::new(File::create(&path)?), Instant::now());
+    let mut write = |frame: Vec<u8>| file.write_all(&frame).map_err(tamis::error::Error::io(&path));
+    transfer::export(&|| index.view(scope), &scope.collection, true, &Deadline::none(), &mut write)?;
+    file.into_inner()?.sync_all()?;
+    let (kept, megabytes) = (start.elapsed().as_secs_f64(), std::fs::metadata(&path)?.len() as f64 / 1e6);
+
+    let (mut file, start) = (BufReader::new(File::open(&path)?), Instant::now());
+    let empty: Arc<dyn Index> = Arc::new(EmbeddedIndex::open(&directory.path().join("store"))?);
+    let mut import = Import::new(encoder.clone(), empty, scope.clone(), Box::new(|_| Ok(())));
+    while let Some(frame) = transfer::next_frame(&mut file)? {
+        import.take(&frame, &Deadline::none())?;
+    }
+    let (documents, seconds) = (import.finish()?.written, start.elapsed().as_secs_f64());
+    println!("exported in {kept:.1} s, {megabytes:.0} MB; {documents} documents imported in {seconds:.1} s");
     Ok(())
 }
 

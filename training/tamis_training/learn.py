@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from . import strays
 from .lessons import Tokens
 from .model import AdaptedLinear, AdapterShape, ReaderMini
 
@@ -49,8 +48,6 @@ class Recipe:
     """How often a question loses its punctuation, as people type into a search box."""
     terse: float = 0.0
     """How often it loses articles, prepositions and auxiliary verbs as well."""
-    planted: float = 0.0
-    """How often a passage is shown with an order to whoever reads it planted between its blocks (`strays`)."""
     average: float = 0.999
     """Weights are averaged over about 1 / (1 - average) steps; 0 takes the last ones."""
     runs: int = 1
@@ -94,8 +91,6 @@ def sequences(rng, tokens, questions, recipe):
         question = asked_otherwise(rng, tokens, question, recipe)
         with_answer.append(answered)
         for passage in chosen:
-            if recipe.planted and rng.random() < recipe.planted:
-                passage = strays.planted(rng, tokens, passage)
             items.append((n, passage, tokens.sequence(question, passage)))
     return items, with_answer
 
