@@ -61,6 +61,7 @@ pub fn settings_for(encoder: &dyn Encoder, block_vectors: BlockVectors) -> Colle
         block_vectors,
         boundaries: Boundaries::default(),
         overlap: 0,
+        in_place_of: None,
     }
 }
 

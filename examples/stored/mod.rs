@@ -40,6 +40,7 @@ pub fn store(
             block_vectors: BlockVectors::Separate,
             boundaries: Boundaries::default(),
             overlap: 0,
+            in_place_of: None,
         },
     )?;
     let (mut longest, start) = (0.0_f64, Instant::now());

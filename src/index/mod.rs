@@ -91,6 +91,9 @@ pub struct CollectionSettings {
     /// Blocks that a segment shares with the one before it, for encoding and searching.
     #[serde(default)]
     pub overlap: u8,
+    /// The collection that this one was made to take the place of: what an interrupted reindex leaves is told by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_place_of: Option<CollectionName>,
 }
 
 impl std::fmt::Display for Scope {

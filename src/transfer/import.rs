@@ -152,13 +152,15 @@ impl Import {
         if vectors {
             theirs.check(&self.scope.collection, &ours.fingerprint)?;
         }
-        let settings = CollectionSettings { fingerprint: ours.fingerprint, dimension: ours.dimension, ..theirs };
+        let (fingerprint, dimension) = (ours.fingerprint, ours.dimension);
+        let mut settings = CollectionSettings { fingerprint, dimension, in_place_of: None, ..theirs };
         match self.index.create_collection(&self.scope, &settings) {
             Ok(()) | Err(Error::AlreadyExists { .. }) => {}
             Err(e) => return Err(e),
         }
         let found = self.index.view(&self.scope)?.settings().clone();
         found.check(&self.scope.collection, &settings.fingerprint)?;
+        settings.in_place_of.clone_from(&found.in_place_of);
         if found != settings {
             let what = "is split or encoded otherwise than the file's; import into another";
             return Err(Error::invalid("collection", format!("{:?} {what}", self.scope.collection.to_string())));

@@ -16,7 +16,7 @@ use crate::document::{CollectionName, DocumentId, Revision};
 use crate::encode::{Encoder, Fingerprint};
 use crate::error::{Error, Result};
 use crate::hash;
-use crate::index::{DocumentHead, Index, Scope, Selector, View};
+use crate::index::{CollectionSettings, DocumentHead, Index, Scope, Selector, View};
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +33,11 @@ pub struct Reindexed {
 type Known = HashMap<hash::Beginning, Revision>;
 
 /// Encodes a collection by this encoder, beside it, and puts the new one in its place. The old one is then called `beside`,
-/// and deleted unless it is to be kept. A collection that has that name before is taken for what an interrupted call has
-/// left: documents of it that the collection does not have are deleted.
+/// and deleted unless it is to be kept. A collection that has that name before is what an interrupted call has left: it goes on
+/// there, and documents of it that the collection does not have are deleted. One that was not made by such a call is refused.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] on `collection` where it is encoded so already, or on `beside` for its own name;
+/// [`Error::InvalidArgument`] on `collection` where it is encoded so already, or on `beside` for its own name or another's;
 /// [`Error::NotFound`]; [`Error::FingerprintMismatch`] where `beside` is of another encoder; the deadline's, the encoder's
 /// and the store's: then the collection is as it was, or as it is to be.
 pub fn reindex(
@@ -55,11 +55,13 @@ pub fn reindex(
         ));
     }
     let new = Scope::new(scope.tenant.clone(), beside.clone());
-    let before = index.view(scope)?.settings().fingerprint.clone();
+    let settings = index.view(scope)?.settings().clone();
+    let before = settings.fingerprint.clone();
     if before == *encoder.fingerprint() {
         let name = scope.collection.as_str();
         return Err(Error::invalid("collection", format!("{name:?} is encoded by {before} already")));
     }
+    make(encoder.as_ref(), index.as_ref(), settings, scope, &new)?;
     let mut follow = Follow { encoder, index, deadline, encoded: 0 };
     for _ in 0..LOOKS {
         if follow.all(scope, &new, &|_, _| true)? == 0 {
@@ -75,6 +77,25 @@ pub fn reindex(
         index.delete_collection(&new)?;
     }
     Ok(Reindexed { before, encoded: follow.encoded, documents: index.collection(scope)?.documents })
+}
+
+/// Makes the new collection, or takes what an interrupted call has left of it; another one is not touched.
+fn make(encoder: &dyn Encoder, index: &dyn Index, old: CollectionSettings, scope: &Scope, new: &Scope) -> Result<()> {
+    let settings = CollectionSettings {
+        fingerprint: encoder.fingerprint().clone(),
+        dimension: encoder.dimension(),
+        in_place_of: Some(scope.collection.clone()),
+        ..old
+    };
+    match index.create_collection(new, &settings) {
+        Err(Error::AlreadyExists { .. }) if index.view(new)?.settings().in_place_of == settings.in_place_of => Ok(()),
+        Err(Error::AlreadyExists { .. }) => {
+            let (name, of) = (new.collection.as_str(), scope.collection.as_str());
+            let what = format!("{name:?} is there and was not made in place of {of:?}; delete it, or name another");
+            Err(Error::invalid("beside", what))
+        }
+        made => made,
+    }
 }
 
 struct Follow<'a> {

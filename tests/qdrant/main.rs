@@ -42,6 +42,7 @@ fn settings() -> CollectionSettings {
         block_vectors: BlockVectors::Separate,
         boundaries: Boundaries::default(),
         overlap: 0,
+        in_place_of: None,
     }
 }
 

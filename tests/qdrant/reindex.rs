@@ -173,6 +173,15 @@ fn an_interrupted_one_goes_on_and_the_old_one_can_be_kept() {
         assert_eq!((done.encoded, done.documents), (0, 70));
         let wrong = reindex(&old, &index, &scope(), &scope().collection, false, &Deadline::none()).unwrap_err();
         assert!(matches!(wrong, Error::InvalidArgument { field: "beside", .. }), "{wrong}");
+        // Somebody's own collection of that name is not taken for a rest.
+        let own = scope_of("default", "own");
+        index.create_collection(&own, &settings_for(old.as_ref(), BlockVectors::Separate)).unwrap();
+        ingestor.publish(&own, vec![ingestor.stage(&own, version(99, 0), &Deadline::none()).unwrap()]).unwrap();
+        let wrong = reindex(&old, &index, &scope(), &own.collection, false, &Deadline::none()).unwrap_err();
+        assert!(matches!(wrong, Error::InvalidArgument { field: "beside", .. }), "{wrong}");
+        assert_eq!(index.collection(&own).unwrap().documents, 1);
+        assert_eq!(index.view(&scope()).unwrap().settings().fingerprint, *new.fingerprint(), "it is as it was");
+        index.delete_collection(&own).unwrap();
         index.delete_collection(&scope()).unwrap();
     });
 }

@@ -35,6 +35,7 @@ fn open_with(path: &Path, dimension: usize) -> EmbeddedIndex {
         block_vectors: BlockVectors::Separate,
         boundaries: Boundaries::default(),
         overlap: 0,
+        in_place_of: None,
     };
     match index.create_collection(&scope(), &settings) {
         Ok(()) | Err(Error::AlreadyExists { .. }) => index,
