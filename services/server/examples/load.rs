@@ -43,7 +43,6 @@ const IN_FLIGHT: usize = 20_000;
 const CONNECTIONS: usize = 8;
 
 /// The cores of the servers.
-#[derive(Clone)]
 struct Cores {
     /// As `taskset` lists them; `None` where both sides share all.
     list: Option<String>,
