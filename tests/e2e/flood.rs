@@ -27,6 +27,32 @@ async fn is_served(server: &Server) {
     assert_eq!(server.contexts().await.retrieve(asked).await.unwrap().into_inner().segments.len(), 1);
 }
 
+/// Niceness and scheduling policy of a process's threads whose name begins so: fields 19 and 41 of `proc_pid_stat(5)`.
+#[cfg(target_os = "linux")]
+fn scheduling(process: u32, name: &str) -> Vec<(i64, i64)> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let stats = threads.filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).ok());
+    let of_name = stats.filter_map(|stat| {
+        let (before, after) = stat.rsplit_once(')')?;
+        let fields: Vec<i64> = after.split_whitespace().skip(1).map(|n| n.parse().unwrap_or(0)).collect();
+        before.contains(&format!("({name}")).then(|| (fields[15], fields[37]))
+    });
+    of_name.collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_of_connections_take_turns_and_those_that_compute_give_way() {
+    const OTHER: i64 = 0;
+    const BATCH: i64 = 3;
+    let server = Server::start();
+    let threads = |name| scheduling(server.child.id(), name);
+    for (name, expected) in [("tokio-", (0, BATCH)), ("query-", (5, OTHER)), ("ingest-", (10, OTHER))] {
+        let told = threads(name);
+        assert!(!told.is_empty() && told.iter().all(|t| *t == expected), "{name}: {told:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn large_requests_from_everywhere_take_no_more_memory_than_they_may() {
     let server = Server::start_with(&[("TAMIS_MESSAGE_MEMORY_MIB", "96")]);

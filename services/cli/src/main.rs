@@ -26,6 +26,7 @@ use std::process::ExitCode;
 
 use args::Arguments;
 use clap::Parser;
+use tamis_server::threads::take_turns;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -34,7 +35,8 @@ fn main() -> ExitCode {
     if !matches!(arguments.command, args::Command::Serve(_)) {
         tracing_subscriber::fmt().with_env_filter(log_filter("error")).with_writer(std::io::stderr).init();
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_start(take_turns).build();
+    let runtime = match threads {
         Ok(runtime) => runtime,
         Err(e) => {
             crate::say!("tamis: threads can't be started: {e}");

@@ -24,8 +24,9 @@ use crate::memory::Memory;
 use crate::quota::Quotas;
 use crate::summarizer::Endpoint;
 use crate::telemetry::{Kept, Metrics};
+use crate::threads::Gives;
 use crate::transport::Transport;
-use crate::work::{Gives, Work};
+use crate::work::Work;
 
 /// Documents that may wait for an ingest thread.
 const INGEST_QUEUE: usize = 16;

@@ -8,7 +8,8 @@
 //! - `gateway`: HTTP with JSON, on the same contract; `contract`: that contract as data.
 //! - `gate`: the one door of all calls: [`identity`] says who calls, metrics and the audit log how it ended.
 //! - `call`: tenant, role, deadline and cancellation of one call.
-//! - `work`: bounded pools of threads for what computes, short work first; nothing computes on tokio's threads.
+//! - `work`: bounded pools of threads for what computes, short work first; nothing computes on tokio's threads;
+//!   [`threads`]: who gives way to whom.
 //! - `memory`: how many bytes of requests may be here at once.
 //! - `context`, `ingest`, `collection`: one file per service, wire types in and out.
 //! - `convert`: metadata, filters and documents between wire and library.
@@ -36,6 +37,7 @@ pub mod serve;
 mod status;
 mod summarizer;
 pub mod telemetry;
+pub mod threads;
 mod transport;
 mod upkeep;
 mod work;

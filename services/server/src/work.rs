@@ -9,16 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Notify, oneshot};
 
 use crate::telemetry::Metrics;
+use crate::threads::Gives;
 use queue::{Full, Next, Queue, Turn};
-
-/// How readily a pool's threads give way to all others.
-#[derive(Clone, Copy)]
-pub(crate) enum Gives {
-    /// To connections: whoever is refused, or cancels, should not wait for those who are served.
-    Little = 5,
-    /// To answers as well.
-    Much = 10,
-}
 
 /// Does the work, or says that it will not be done.
 type Job = Box<dyn FnOnce(Do) + Send>;
@@ -181,8 +173,7 @@ impl Shared {
     }
 
     fn serve(&self, gives: Gives) {
-        // On Linux this is of the thread, not of the process. Where it can't be had, others wait longer, and that is all.
-        let _ = rustix::process::setpriority_process(None, gives as i32);
+        gives.apply();
         loop {
             let mut state = self.state();
             let (cost, job) = loop {

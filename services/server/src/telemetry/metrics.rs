@@ -1,6 +1,7 @@
 //! Counters, gauges and histograms. Labels are of closed sets: methods, codes, reasons, stages, pools; never tenants,
 //! collections or anything that a caller makes up.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,10 +27,21 @@ fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 17))
 }
 
-/// Everything that is counted; cheap to clone.
+/// Everything that is counted; cheap to clone, as every call does.
 #[derive(Clone)]
-pub(crate) struct Metrics {
-    registry: Arc<Registry>,
+pub(crate) struct Metrics(Arc<Series>);
+
+impl Deref for Metrics {
+    type Target = Series;
+
+    fn deref(&self) -> &Series {
+        &self.0
+    }
+}
+
+/// What there is to count.
+pub(crate) struct Series {
+    registry: Registry,
     calls: Family<Two, Counter>,
     call_seconds: Seconds,
     pub(crate) calls_in_flight: Gauge,
@@ -67,8 +79,8 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("tamis");
         let timed = || Seconds::new_with_constructor(seconds as fn() -> Histogram);
-        let mut metrics = Self {
-            registry: Arc::default(),
+        let mut metrics = Series {
+            registry: Registry::default(),
             calls: Family::default(),
             call_seconds: timed(),
             calls_in_flight: Gauge::default(),
@@ -118,13 +130,13 @@ impl Default for Metrics {
             "index_bytes", "Bytes of text of all collections" => metrics.index_bytes;
             "resident_memory_bytes", "Memory that the process holds" => metrics.resident;
         }
-        metrics.registry = Arc::new(registry);
+        metrics.registry = registry;
         metrics.begin();
-        metrics
+        Self(Arc::new(metrics))
     }
 }
 
-impl Metrics {
+impl Series {
     /// Everything begins at 0, so that the first of its kind is an increase, and not a counter that was not there.
     fn begin(&self) {
         for method in contract::methods() {
