@@ -29,6 +29,10 @@ use clap::Parser;
 use tamis_server::threads::take_turns;
 use tracing_subscriber::EnvFilter;
 
+/// Also that of the encoder's runtime. Under questions beside re-ingestion glibc's keeps ever more that nobody uses.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse(); // a wrong flag ends here, with exit code 2
     // A server's settings say how it logs; it begins when it has read them.

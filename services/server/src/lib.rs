@@ -9,7 +9,7 @@
 //! - `gate`: the one door of all calls: [`identity`] says who calls, metrics and the audit log how it ended.
 //! - `call`: tenant, role, deadline and cancellation of one call.
 //! - `work`: bounded pools of threads for what computes, short work first; nothing computes on tokio's threads;
-//!   [`threads`]: who gives way to whom.
+//!   [`threads`]: none interrupts another, and who gives way to whom.
 //! - `memory`: how many bytes of requests may be here at once.
 //! - `context`, `ingest`, `collection`: one file per service, wire types in and out.
 //! - `convert`: metadata, filters and documents between wire and library.

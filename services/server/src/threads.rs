@@ -12,12 +12,13 @@ pub(crate) enum Gives {
 impl Gives {
     /// Of this thread. Where it can't be had, others wait longer, and that is all.
     pub(crate) fn apply(self) {
+        take_turns();
         // On Linux this is of the thread, not of the process.
         let _ = rustix::process::setpriority_process(None, self as i32);
     }
 }
 
-/// For the threads of the runtime that serves: `on_thread_start` of its builder. A thread that something arrives for takes the
+/// For all threads that serve; of the runtime's, `on_thread_start` of its builder. A thread that something arrives for takes the
 /// next turn, within milliseconds, and does not interrupt the one that computes. Interrupted for each of hundreds of refusals a
 /// second, that one would find its caches cold each time.
 pub fn take_turns() {
