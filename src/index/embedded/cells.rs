@@ -30,7 +30,7 @@ const LEARNT_FROM: usize = 24;
 const ASKED: usize = 256;
 const NEIGHBOURS: usize = 50;
 /// Of these neighbours, so many are found.
-const FOUND: f64 = 0.995;
+const FOUND: f64 = 0.998;
 /// Narrower cells count as so wide: copies of one text would make the reach of all others too long.
 const MIN_ANGLE: f32 = 0.4;
 
