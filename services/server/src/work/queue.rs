@@ -153,7 +153,7 @@ impl<T> Queue<T> {
         let (_, Waiting { cost, came, patient, work }) = self.waiting.pop_first()?;
         // Estimates err: what was let in with reason is not turned away for a little, nor before anything was measured.
         let measured = self.usual > 0.0;
-        let long = measured && !patient && came.elapsed() > self.may_wait(cost) * 3 / 2;
+        let long = measured && !patient && came.elapsed() * 2 / 3 > self.may_wait(cost);
         if self.stands(long && !self.is_empty()) && long {
             return Some(Next::Refuse { again: self.wait(cost), work });
         }
