@@ -99,7 +99,7 @@ fn document(
     Ok(true)
 }
 
-/// Every document in the order of their ids.
+/// Every document, in the order of the listing.
 pub(super) fn each_document(view: &dyn View, each: &mut dyn FnMut(&DocumentHead) -> Result<()>) -> Result<()> {
     let mut after = None;
     loop {

@@ -28,6 +28,17 @@ fn doc(n: u64, version: u64) -> Doc {
     let doc =
         doc.with("year", MetadataValue::Number(2000.0 + (n % 20) as f64)).with("kind", text(WORDS[(n % 5) as usize]));
     let doc = if n.is_multiple_of(2) { doc.with("new", MetadataValue::Bool(n.is_multiple_of(4))) } else { doc };
+    // Most are dates; some are none, and some have no end of digits.
+    let date = match n % 8 {
+        0..=4 => format!("2024-0{}-{:02}", 1 + n % 7, 1 + n % 28),
+        5 => "soon".to_owned(),
+        6 => format!("{n}").repeat(20),
+        _ => format!("2024-03-{:02}T10:00:00Z", 1 + n % 28),
+    };
+    let doc = if n.is_multiple_of(5) { doc } else { doc.with("date", text(&date)) };
+    let doc = doc.with("day", text(&format!("2023-12-{:02}", 1 + n % 28)));
+    let doc = doc.with("depth", MetadataValue::Number(7.5 - n as f64));
+    let doc = doc.with("path", text(&format!("/a/b{}/{n}", n % 4)));
     let tags = MetadataValue::List(vec![format!("t{}", n % 7), "all".into()]);
     if n.is_multiple_of(3) { doc.with("tags", tags) } else { doc }
 }
@@ -66,7 +77,35 @@ fn filters() -> Vec<Filter> {
     let kind = |value: &str| Filter::Equals("kind".into(), text(value));
     let years =
         Filter::Range { field: "year".into(), from: Some((number(2004.0), true)), to: Some((number(2012.0), false)) };
+    let between = |field: &str, from: Option<(MetadataValue, bool)>, to: Option<(MetadataValue, bool)>| Filter::Range {
+        field: field.into(),
+        from,
+        to,
+    };
+    let at = |value: &str, included| Some((text(value), included));
+    let n = |value: f64, included| Some((number(value), included));
     vec![
+        between("date", at("2024-03-07", true), None),
+        between("date", at("2024-02-15", false), at("2024-03-08", true)),
+        between("date", None, at("2024-03", false)),
+        between("date", at("4", true), at("z", true)),
+        between("day", at("2023-12-05", true), at("2023-12-20", false)),
+        between("day", at("2023-12-05", false), n(3.0, true)),
+        between("day", None, None),
+        between("depth", n(-20.0, true), n(-3.5, false)),
+        between("depth", None, n(0.0, true)),
+        between("depth", n(f64::NAN, true), None),
+        between("year", n(2010.0, false), None),
+        between("kind", at("m", true), at("sieve", true)),
+        between("new", None, n(1.0, true)),
+        between("$id", at("folder-1", true), at("folder-2/d02", true)),
+        Filter::Prefix("day".into(), "2023-12-1".into()),
+        Filter::Prefix("date".into(), "2024-03".into()),
+        Filter::Prefix("date".into(), "66666666666666666666666666666666666".into()),
+        Filter::Prefix("day".into(), String::new()),
+        Filter::Prefix("path".into(), "/a/b2/".into()),
+        Filter::Prefix("path".into(), "/a/b2".into()),
+        Filter::Prefix("$uri".into(), "folder".into()),
         Filter::All,
         kind("sieve"),
         kind("changed"),
@@ -124,14 +163,24 @@ fn same(ours: &Arc<dyn View>, theirs: &Arc<dyn View>) {
         };
         assert_eq!(scanned(ours), scanned(theirs), "{filter:?}");
     }
-    let listed = |view: &Arc<dyn View>, prefix: &str, after: Option<&str>| {
-        let after = after.map(|id| id.parse().unwrap());
-        let heads = view.documents(prefix, after.as_ref(), 7).unwrap();
-        heads.iter().map(|head| (head.id.to_string(), head.metadata.clone(), head.bytes)).collect::<Vec<_>>()
-    };
-    for (prefix, after) in [("", None), ("folder-1/", None), ("", Some("folder-1/d010")), ("x", None)] {
-        assert_eq!(listed(ours, prefix, after), listed(theirs, prefix, after));
+    for prefix in ["", "folder-1/", "x"] {
+        assert_eq!(listed(ours, prefix), listed(theirs, prefix));
     }
+}
+
+/// Everything that the pages of a listing have, whose order is the index's own.
+fn listed(view: &Arc<dyn View>, prefix: &str) -> Vec<(String, Metadata, u64)> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = view.documents(prefix, after.as_ref(), 7).unwrap();
+        assert!(page.len() <= 7);
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.clone());
+        all.extend(page.iter().map(|head| (head.id.to_string(), head.metadata.clone(), head.bytes)));
+    }
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(all.windows(2).all(|two| two[0].0 != two[1].0), "no document twice");
+    all
 }
 
 #[test]

@@ -32,6 +32,9 @@ pub(super) struct Record {
     pub(super) name: CollectionName,
     pub(super) generation: u64,
     pub(super) settings: CollectionSettings,
+    /// Version of the words that its documents hold ([`super::facets`]).
+    #[serde(default)]
+    pub(super) words: u32,
 }
 
 /// The cluster as the parts of the index see it; clones share what they know of it.
@@ -108,7 +111,25 @@ impl Cluster {
         points.iter().map(head).collect()
     }
 
-    /// Every point that the filter lets through, page by page, in the order of their ids.
+    /// Points that the filter lets through, in the order of their ids, from this one on; and from where on there are more.
+    pub(super) fn page(
+        &self,
+        name: &str,
+        filter: &Conditions,
+        keys: &[&str],
+        from: Option<PointId>,
+    ) -> Result<(Vec<RetrievedPoint>, Option<PointId>)> {
+        let mut builder = ScrollPointsBuilder::new(name).filter(filter.clone()).limit(PAGE);
+        builder = builder.with_payload(included(keys)).with_vectors(false);
+        if let Some(from) = from {
+            builder = builder.offset(from);
+        }
+        let request = builder.build();
+        let page = self.remote.read(request, |client, request| async move { client.scroll(request).await })?;
+        Ok((page.result, page.next_page_offset))
+    }
+
+    /// Every point that the filter lets through, page by page.
     pub(super) fn each_page(
         &self,
         name: &str,
@@ -116,20 +137,14 @@ impl Cluster {
         keys: &[&str],
         each: &mut dyn FnMut(Vec<RetrievedPoint>) -> Result<()>,
     ) -> Result<()> {
-        let mut from: Option<PointId> = None;
+        let mut from = None;
         loop {
-            let mut builder = ScrollPointsBuilder::new(name).filter(filter.clone()).limit(PAGE);
-            builder = builder.with_payload(included(keys)).with_vectors(false);
-            if let Some(from) = from.take() {
-                builder = builder.offset(from);
+            let (points, next) = self.page(name, filter, keys, from)?;
+            each(points)?;
+            if next.is_none() {
+                return Ok(());
             }
-            let request = builder.build();
-            let page = self.remote.read(request, |client, request| async move { client.scroll(request).await })?;
-            each(page.result)?;
-            match page.next_page_offset {
-                Some(next) => from = Some(next),
-                None => return Ok(()),
-            }
+            from = next;
         }
     }
 

@@ -19,6 +19,7 @@ mod layout;
 mod remote;
 mod repeat;
 mod scoped;
+mod steps;
 mod upkeep;
 mod view;
 
@@ -96,8 +97,12 @@ impl Index for QdrantIndex {
     fn create_collection(&self, scope: &Scope, settings: &CollectionSettings) -> Result<()> {
         let cluster = &self.cluster;
         cluster.ensure(&cluster.names.segments(settings.dimension), Some(settings.dimension))?;
-        let record =
-            Record { name: scope.collection.clone(), generation: remote::unique()?, settings: settings.clone() };
+        let record = Record {
+            name: scope.collection.clone(),
+            generation: remote::unique()?,
+            settings: settings.clone(),
+            words: facets::VERSION,
+        };
         // Of two that make it at once, the first one does.
         cluster.insert(&cluster.names.collections, layout::record_point(scope, &record)?)?;
         match cluster.record(scope)? {
@@ -267,7 +272,7 @@ impl Index for QdrantIndex {
     fn view_until(&self, scope: &Scope, deadline: &Deadline) -> Result<Arc<dyn View>> {
         let cluster = Arc::new(self.cluster.within(deadline));
         let (record, owner, epoch) = cluster.record(scope)?.ok_or_else(|| no_collection(scope))?;
-        Ok(Arc::new(QdrantView::new(cluster, self.samples.clone(), owner, record.settings, epoch)))
+        Ok(Arc::new(QdrantView::new(cluster, self.samples.clone(), owner, record, epoch)))
     }
 
     fn ready(&self) -> Result<()> {

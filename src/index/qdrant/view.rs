@@ -10,8 +10,8 @@ use qdrant_client::qdrant::{
 };
 use quick_cache::sync::Cache;
 
-use super::cluster::{Cluster, distinct, included};
-use super::facets;
+use super::cluster::{Cluster, Record, distinct, included};
+use super::facets::{self, Heads};
 use super::layout::{self, DENSE, Reading, TERMS, key};
 use super::scoped::{Owner, of_revisions};
 use crate::document::{DocumentId, Revision};
@@ -70,7 +70,7 @@ pub(super) struct QdrantView {
     cluster: Arc<Cluster>,
     samples: Arc<Samples>,
     owner: Owner,
-    settings: CollectionSettings,
+    record: Record,
     epoch: u64,
     met: Mutex<Met>,
 }
@@ -89,14 +89,8 @@ impl Found {
 }
 
 impl QdrantView {
-    pub(super) fn new(
-        cluster: Arc<Cluster>,
-        samples: Arc<Samples>,
-        owner: Owner,
-        settings: CollectionSettings,
-        epoch: u64,
-    ) -> Self {
-        Self { cluster, samples, owner, settings, epoch, met: Mutex::default() }
+    pub(super) fn new(cluster: Arc<Cluster>, samples: Arc<Samples>, owner: Owner, record: Record, epoch: u64) -> Self {
+        Self { cluster, samples, owner, record, epoch, met: Mutex::default() }
     }
 
     fn met(&self) -> MutexGuard<'_, Met> {
@@ -104,7 +98,7 @@ impl QdrantView {
     }
 
     fn name(&self) -> String {
-        self.cluster.names.segments(self.settings.dimension)
+        self.cluster.names.segments(self.record.settings.dimension)
     }
 
     /// Looks up the heads of what was found, and tells which revisions are stale.
@@ -147,22 +141,9 @@ impl QdrantView {
         if let Some((_, wanted)) = self.met().wanted.as_ref().filter(|(of, _)| of == filter) {
             return Ok(wanted.clone());
         }
-        let wanted = facets::condition(filter, &mut |part| self.among(part))?;
+        let wanted = facets::condition(filter, self)?;
         self.met().wanted = Some((filter.clone(), wanted.clone()));
         Ok(wanted)
-    }
-
-    /// The revisions of the documents that match, found by looking at every head.
-    fn among(&self, filter: &Filter) -> Result<Condition> {
-        let mut revisions = Vec::new();
-        self.cluster.each_head(&self.owner, &mut |head| {
-            if filter.matches(&head) {
-                revisions.push(head.revision);
-            }
-        })?;
-        // No revision has the number 0: a list of none would be a condition on nothing.
-        revisions.push(Revision(0));
-        Ok(of_revisions(&revisions))
     }
 
     /// What a look finds once nothing of it is stale: it looks again without what was. Where documents change faster than
@@ -253,9 +234,32 @@ impl QdrantView {
     }
 }
 
+impl Heads for QdrantView {
+    fn version(&self) -> u32 {
+        self.record.words
+    }
+
+    fn among(&self, is: &dyn Fn(&DocumentHead) -> bool) -> Result<Condition> {
+        let mut revisions = Vec::new();
+        self.cluster.each_head(&self.owner, &mut |head| {
+            if is(&head) {
+                revisions.push(head.revision);
+            }
+        })?;
+        // No revision has the number 0: a list of none would be a condition on nothing.
+        revisions.push(Revision(0));
+        Ok(of_revisions(&revisions))
+    }
+
+    fn any_holds(&self, word: &str) -> Result<bool> {
+        let holds = Condition::matches(key::FACETS, word.to_owned());
+        Ok(self.cluster.count(&self.name(), self.owner.filter([holds]))? > 0)
+    }
+}
+
 impl View for QdrantView {
     fn settings(&self) -> &CollectionSettings {
-        &self.settings
+        &self.record.settings
     }
 
     fn document(&self, id: &DocumentId) -> Result<Option<Arc<DocumentHead>>> {
@@ -273,19 +277,27 @@ impl View for QdrantView {
     }
 
     fn documents(&self, prefix: &str, after: Option<&DocumentId>, limit: usize) -> Result<Vec<Arc<DocumentHead>>> {
-        let mut heads = Vec::new();
-        self.cluster.each_head(&self.owner, &mut |head| {
-            if head.id.as_str().starts_with(prefix) && after.is_none_or(|after| head.id > *after) {
-                heads.push(Arc::new(head));
+        let (mut heads, names) = (Vec::new(), &self.cluster.names);
+        let mut from = after.map(|id| self.owner.head_id(id).into());
+        while heads.len() < limit {
+            let (points, next) = self.cluster.page(&names.heads, &self.owner.all(), &[key::STORED], from)?;
+            for point in &points {
+                let head = layout::head_of(&self.cluster.remote, point)?;
+                if head.id.as_str().starts_with(prefix) && after != Some(&head.id) {
+                    heads.push(Arc::new(head));
+                }
             }
-        })?;
-        heads.sort_by(|a, b| a.id.cmp(&b.id));
+            if next.is_none() {
+                break;
+            }
+            from = next;
+        }
         heads.truncate(limit);
         Ok(heads)
     }
 
     fn dense(&self, query: &PackedVector, filter: &Filter, limit: usize) -> Result<Nearest> {
-        if limit == 0 || query.values.len() != self.settings.dimension {
+        if limit == 0 || query.values.len() != self.record.settings.dimension {
             return Ok(Nearest::default());
         }
         let request = self.query(DENSE, VectorInput::new_dense(query.unpacked()), limit)?;
