@@ -9,8 +9,10 @@ use tamis::error::{Error, Result};
 use tamis::index::{Index, Scope};
 
 use crate::config::{Config, MIB};
+use crate::upkeep::paced;
 
-/// How long what a tenant has is taken to be what it was when it was counted, with what came since.
+/// How long what a tenant has is taken to be what it was when it was counted, with what came since; longer where counting
+/// takes long.
 const COUNTED_FOR: Duration = Duration::from_secs(1);
 /// Tenants that are remembered; then those that do nothing are forgotten.
 const MAX_TENANTS: usize = 10_000;
@@ -67,7 +69,7 @@ struct Tenant {
     at: Instant,
     calls: u64,
     streams: u64,
-    /// What was counted, and when.
+    /// What was counted, and until when that holds.
     counted: Option<(Instant, Size)>,
     /// What was stored since.
     since: Size,
@@ -145,13 +147,15 @@ impl Quotas {
             if let Some(old) = index.view(scope)?.document(id)? {
                 size = size.less(Size { documents: 1, bytes: old.bytes });
             }
-            let is_counted = |state: &mut Tenant| state.counted.is_some_and(|(at, _)| at.elapsed() < COUNTED_FOR);
+            let is_counted = |state: &mut Tenant| state.counted.is_some_and(|(until, _)| Instant::now() < until);
             if !self.with(tenant, is_counted) {
+                let began = Instant::now();
                 let all = index.collections(tenant)?;
+                let until = Instant::now().checked_add(paced(COUNTED_FOR, began.elapsed())).unwrap_or(began);
                 let documents = all.iter().map(|c| c.documents).sum();
                 let counted = Size { documents, bytes: all.iter().map(|c| c.bytes).sum() };
                 self.with(tenant, |state| {
-                    (state.counted, state.since) = (Some((Instant::now(), counted)), Size::default());
+                    (state.counted, state.since) = (Some((until, counted)), Size::default());
                 });
             }
         }

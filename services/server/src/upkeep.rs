@@ -1,14 +1,14 @@
 //! What a server does without being asked: it looks whether its index answers and whether keys have changed, counts what
-//! there is, and removes what nobody sees.
+//! there is, and removes what nobody sees. In a large cluster the last two take minutes, so they go on beside the first, and
+//! the longer they take, the longer it is until they are done again.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tamis::document::TenantId;
 use tamis::error::Result;
-use tamis::index::Index;
 use tamis::index::qdrant::SWEPT_AFTER;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -21,11 +21,21 @@ const LOOK: Duration = Duration::from_secs(2);
 const COUNT: Duration = Duration::from_secs(30);
 /// How often stale segments are removed; several servers of one cluster do it each for itself, which does no harm.
 const SWEEP: Duration = Duration::from_secs(3600);
+/// What is done again and again is not done for more than such a part of the time.
+const PART: u32 = 20;
+
+/// How long what took so long is left alone, when it is to be done so often.
+pub(crate) fn paced(every: Duration, took: Duration) -> Duration {
+    every.max(took.saturating_mul(PART))
+}
 
 /// Goes on until the server stops. Services are ready while the index is.
 pub(crate) async fn run(app: App, health: HealthReporter) {
-    let (mut ticks, mut swept, mut was_ready) = (interval(LOOK), Instant::now(), true);
-    let mut counted: Option<Instant> = None;
+    tokio::join!(look(&app, &health), again(&app, Duration::ZERO, COUNT, count), again(&app, SWEEP, SWEEP, sweep));
+}
+
+async fn look(app: &App, health: &HealthReporter) {
+    let (mut ticks, mut was_ready) = (interval(LOOK), true);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -57,22 +67,26 @@ pub(crate) async fn run(app: App, health: HealthReporter) {
             app.metrics.set_ready(is_ready);
             was_ready = is_ready;
         }
-        if is_ready && counted.is_none_or(|at| at.elapsed() >= COUNT) {
-            counted = Some(Instant::now());
-            let ours = app.clone();
-            if let Ok(Err(e)) = tokio::task::spawn_blocking(move || count(&ours)).await {
-                tracing::warn!("counting: {e}");
-            }
+    }
+}
+
+/// Does something now and then, for the first time after so long.
+async fn again(app: &App, first: Duration, every: Duration, what: fn(&App) -> Result<()>) {
+    let mut due = first;
+    loop {
+        tokio::select! {
+            () = sleep(due) => {}
+            () = app.stopping.cancelled() => return,
         }
-        if is_ready && swept.elapsed() >= SWEEP {
-            swept = Instant::now();
-            let index = app.index.clone();
-            match tokio::task::spawn_blocking(move || sweep(index.as_ref())).await {
-                Ok(Ok(0)) | Err(_) => {}
-                Ok(Ok(segments)) => tracing::info!(segments, "swept"),
-                Ok(Err(e)) => tracing::warn!("sweeping: {e}"),
-            }
+        if !app.metrics.is_ready() {
+            due = LOOK;
+            continue;
         }
+        let (ours, began) = (app.clone(), Instant::now());
+        if let Ok(Err(e)) = tokio::task::spawn_blocking(move || what(&ours)).await {
+            tracing::warn!("upkeep: {e}");
+        }
+        due = paced(every, began.elapsed());
     }
 }
 
@@ -81,6 +95,9 @@ fn count(app: &App) -> Result<()> {
     let tenants: BTreeSet<TenantId> = app.index.scopes()?.into_iter().map(|scope| scope.tenant).collect();
     let (mut documents, mut segments, mut bytes) = (0, 0, 0);
     for tenant in tenants {
+        if app.stopping.is_cancelled() {
+            return Ok(());
+        }
         for info in app.index.collections(&tenant)? {
             (documents, segments, bytes) = (documents + info.documents, segments + info.segments, bytes + info.bytes);
         }
@@ -89,6 +106,28 @@ fn count(app: &App) -> Result<()> {
     Ok(())
 }
 
-fn sweep(index: &dyn Index) -> Result<u64> {
-    index.scopes()?.iter().map(|scope| index.sweep(scope, SWEPT_AFTER)).sum()
+fn sweep(app: &App) -> Result<()> {
+    for scope in app.index.scopes()? {
+        if app.stopping.is_cancelled() {
+            break;
+        }
+        let segments = app.index.sweep(&scope, SWEPT_AFTER)?;
+        if segments > 0 {
+            tracing::info!(segments, "swept {scope}");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_done_less_often() {
+        let second = Duration::from_secs(1);
+        assert_eq!(paced(30 * second, second), 30 * second);
+        assert_eq!(paced(30 * second, 60 * second), 1200 * second);
+        assert_eq!(paced(30 * second, Duration::MAX), Duration::MAX);
+    }
 }
