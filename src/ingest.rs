@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 use crate::document::{Document, Revision, Segment};
 use crate::encode::{Encoder, Priority};
 use crate::error::Result;
-use crate::extract::{self, Extracted};
+use crate::extract::{self, Extracted, MediaType};
 use crate::index::{BlockVectors, Boundaries, CollectionSettings, DocumentHead, Index, Scope, StoredSegment, switched};
 use crate::split::{self, Limits, SPLITTER_VERSION};
 
@@ -100,46 +100,15 @@ impl Ingestor {
         }
         let revision = begin(self.index.as_ref(), scope, &settings)?;
         head.revision = revision;
-        let written = self.write(scope, &source, &settings, &mut head, deadline);
-        if let Err(e) = written {
+        let writer = Writer { encoder: self.encoder.as_ref(), index: self.index.as_ref(), scope, settings: &settings };
+        let segments = segments_of(writer.encoder, &source, settings.overlap);
+        if let Err(e) = writer.write(&mut head, &source.text, &segments, deadline) {
             // The revision would be removed at the next start; sooner is better, but the first error counts.
             let _ = self.index.abandon(scope, &[revision]);
             return Err(e);
         }
         let outcome = if current.is_some() { Outcome::Replaced } else { Outcome::Created };
         Ok(Staged { head, outcome })
-    }
-
-    fn write(
-        &self,
-        scope: &Scope,
-        source: &Extracted,
-        settings: &CollectionSettings,
-        head: &mut DocumentHead,
-        deadline: &Deadline,
-    ) -> Result<()> {
-        let encoder = self.encoder.as_ref();
-        let segments = segments_of(encoder, source, settings.overlap);
-        let vectors = SegmentEncoder {
-            encoder,
-            block_vectors: settings.block_vectors,
-            boundaries: settings.boundaries,
-            priority: Priority::Ingest,
-            deadline,
-            title: &head.title,
-            text: &source.text,
-            only_labels: only_labels(segments.iter()),
-        };
-        let mut first = 0;
-        for n in (0..segments.len()).step_by(SEGMENTS_PER_BATCH) {
-            let stored = vectors.encode(&segments, n..(n + SEGMENTS_PER_BATCH).min(segments.len()))?;
-            self.index.append(scope, head, first, &stored)?;
-            first += stored.len() as u32;
-        }
-        // Semantic boundaries make other segments of the same blocks.
-        count(head, &segments);
-        head.segments = first;
-        Ok(())
     }
 
     /// Makes staged documents visible, durably, and in the embedded index all at once. Unchanged ones are left as they are.
@@ -182,6 +151,62 @@ impl Ingestor {
         let is_new = |s: &&Staged| matches!(s.outcome, Outcome::Created | Outcome::Replaced);
         let revisions: Vec<Revision> = staged.iter().filter(is_new).map(|s| s.head.revision).collect();
         if revisions.is_empty() { Ok(()) } else { self.index.abandon(scope, &revisions) }
+    }
+}
+
+/// Writes what was split, with its vectors, under revisions that nobody sees yet.
+pub(crate) struct Writer<'a> {
+    pub(crate) encoder: &'a dyn Encoder,
+    pub(crate) index: &'a dyn Index,
+    pub(crate) scope: &'a Scope,
+    pub(crate) settings: &'a CollectionSettings,
+}
+
+impl Writer<'_> {
+    /// Encodes and writes a document's segments, and has its head count them.
+    pub(crate) fn write(
+        &self,
+        head: &mut DocumentHead,
+        text: &str,
+        segments: &[Segment],
+        deadline: &Deadline,
+    ) -> Result<()> {
+        let title = head.title.clone();
+        let vectors = SegmentEncoder {
+            encoder: self.encoder,
+            block_vectors: self.settings.block_vectors,
+            boundaries: self.settings.boundaries,
+            priority: Priority::Ingest,
+            deadline,
+            title: &title,
+            text,
+            only_labels: only_labels(segments.iter()),
+        };
+        let mut first = 0;
+        for n in (0..segments.len()).step_by(SEGMENTS_PER_BATCH) {
+            let stored = vectors.encode(segments, n..(n + SEGMENTS_PER_BATCH).min(segments.len()))?;
+            self.index.append(self.scope, head, first, &stored)?;
+            first += stored.len() as u32;
+        }
+        // Semantic boundaries make other segments of the same blocks.
+        count(head, segments);
+        head.segments = first;
+        Ok(())
+    }
+
+    /// Writes a document that was split before, split anew.
+    pub(crate) fn write_again(
+        &self,
+        head: &mut DocumentHead,
+        stored: &[StoredSegment],
+        deadline: &Deadline,
+    ) -> Result<()> {
+        let text: String = stored.iter().map(|s| s.text.as_str()).collect();
+        let before: Vec<Segment> = stored.iter().map(|s| s.segment.clone()).collect();
+        let media = MediaType::parse(&head.media_type)?;
+        let limits = limits(self.encoder, self.settings.overlap);
+        let segments = split::split_again(&text, media, &before, limits, &|s| self.encoder.count_tokens(s));
+        self.write(head, &text, &segments, deadline)
     }
 }
 
@@ -262,27 +287,6 @@ pub(crate) fn add_block_vectors(
     of_request(encoder, title, "", labels, deadline).add_blocks(segments)
 }
 
-/// Gives all segments of a document, which have none, the vectors that they would have had from its ingest.
-///
-/// # Errors
-/// The encoder's and the deadline's.
-pub(crate) fn encode_again(
-    encoder: &dyn Encoder,
-    title: &str,
-    settings: &CollectionSettings,
-    segments: &mut [StoredSegment],
-    deadline: &Deadline,
-) -> Result<()> {
-    let text: String = segments.iter().map(|s| s.text.as_str()).collect();
-    let labels = only_labels(segments.iter().map(|s| &s.segment));
-    let vectors = SegmentEncoder {
-        block_vectors: settings.block_vectors,
-        priority: Priority::Ingest,
-        ..of_request(encoder, title, &text, labels, deadline)
-    };
-    segments.chunks_mut(SEGMENTS_PER_BATCH).try_for_each(|batch| vectors.add_all(batch))
-}
-
 /// How documents are encoded that a request brings.
 fn of_request<'a>(
     encoder: &'a dyn Encoder,
@@ -333,8 +337,11 @@ fn segment_limit(encoder: &dyn Encoder) -> usize {
     encoder.max_tokens() * SEGMENT_SHARE.0 / SEGMENT_SHARE.1
 }
 
-pub(crate) fn segments_of(encoder: &dyn Encoder, source: &Extracted, overlap: u8) -> Vec<Segment> {
+fn limits(encoder: &dyn Encoder, overlap: u8) -> Limits {
     let segment = segment_limit(encoder);
-    let limits = Limits { block: MAX_BLOCK_TOKENS.min(segment), segment, overlap: overlap.into() };
-    split::split(source, limits, &|s| encoder.count_tokens(s))
+    Limits { block: MAX_BLOCK_TOKENS.min(segment), segment, overlap: overlap.into() }
+}
+
+pub(crate) fn segments_of(encoder: &dyn Encoder, source: &Extracted, overlap: u8) -> Vec<Segment> {
+    split::split(source, limits(encoder, overlap), &|s| encoder.count_tokens(s))
 }

@@ -162,6 +162,12 @@ impl MediaType {
         matches!(self, Self::Pdf | Self::Docx | Self::Pptx | Self::Xlsx | Self::Odt | Self::Epub)
     }
 
+    /// Whether text is extracted from it, so that what is stored is not all that was known of its structure.
+    #[must_use]
+    pub fn is_extracted(self) -> bool {
+        self.is_container() || matches!(self, Self::Html | Self::Mail | Self::Notebook)
+    }
+
     /// The canonical name.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -73,6 +73,9 @@ pub enum Boundaries {
     Semantic,
 }
 
+/// Most blocks that segments share.
+pub const MAX_OVERLAP: u8 = 16;
+
 /// How a collection is split and encoded; fixed when it is created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectionSettings {
@@ -96,6 +99,17 @@ pub struct CollectionSettings {
     pub in_place_of: Option<CollectionName>,
 }
 
+/// How a collection is to be split; what is not said stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Splitting {
+    /// How block vectors are made.
+    pub block_vectors: Option<BlockVectors>,
+    /// Where segments end.
+    pub boundaries: Option<Boundaries>,
+    /// Blocks that a segment shares with the one before it, at most [`MAX_OVERLAP`].
+    pub overlap: Option<u8>,
+}
+
 impl std::fmt::Display for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "collection {} of {}", self.collection, self.tenant)
@@ -103,6 +117,32 @@ impl std::fmt::Display for Scope {
 }
 
 impl CollectionSettings {
+    /// The same, split otherwise.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] on `overlap`; [`Error::InvalidArgument`] on `boundaries` or `overlap` for what does not go with
+    /// semantic boundaries.
+    pub fn split(self, wanted: Splitting) -> Result<Self> {
+        let settings = Self {
+            block_vectors: wanted.block_vectors.unwrap_or(self.block_vectors),
+            boundaries: wanted.boundaries.unwrap_or(self.boundaries),
+            overlap: wanted.overlap.unwrap_or(self.overlap),
+            ..self
+        };
+        if settings.overlap > MAX_OVERLAP {
+            let (limit, actual) = (MAX_OVERLAP.into(), settings.overlap.into());
+            return Err(Error::LimitExceeded { field: "overlap", limit, actual });
+        }
+        let is_semantic = settings.boundaries == Boundaries::Semantic;
+        if is_semantic && settings.block_vectors == BlockVectors::Pooled {
+            return Err(Error::invalid("boundaries", "semantic boundaries need block_vectors separate"));
+        }
+        if is_semantic && settings.overlap > 0 {
+            return Err(Error::invalid("overlap", "must be 0 with semantic boundaries"));
+        }
+        Ok(settings)
+    }
+
     /// Fails unless vectors made by `ours` can be compared with the collection's.
     ///
     /// # Errors
@@ -328,7 +368,8 @@ pub trait View: Send + Sync {
     /// The document that a revision belongs to, if it is the current one.
     fn document_of(&self, revision: Revision) -> Option<Arc<DocumentHead>>;
 
-    /// Documents in the order of their ids, after the given one, that begin with `prefix`.
+    /// Documents whose ids begin with `prefix`, after the given one in an order that stays the same: by their ids, or in a
+    /// cluster by the ids of their points, so that every page costs what it holds.
     ///
     /// # Errors
     /// The store's errors.

@@ -24,6 +24,7 @@
 //! ```
 
 mod abbreviations;
+mod again;
 mod asciidoc;
 mod code;
 mod grammar;
@@ -49,6 +50,7 @@ use crate::document::Segment;
 use crate::extract::{Extracted, MediaType, Part};
 use crate::span::Span;
 
+pub use again::split_again;
 use section::Section;
 
 /// Version of the splitting rules; part of a collection's settings, so that a change is noticed.

@@ -5,7 +5,7 @@
 //! segments stay full.
 
 use super::pack::assembled;
-use crate::document::{Block, ContextKind, Segment};
+use crate::document::{Block, ContextKind, Place, Segment};
 use crate::span::Span;
 
 /// What a cut costs beside its similarity, in standard deviations of the similarities: so much that no cut is
@@ -33,7 +33,8 @@ pub fn recut(segments: &[Segment], tokens: &[usize], similarity: &[f32], limit: 
 
 type Shown = Vec<(Span, ContextKind)>;
 
-fn named(segment: &Segment) -> Shown {
+/// The headings or names around a segment's blocks.
+pub(super) fn named(segment: &Segment) -> Shown {
     segment.context.iter().filter(|c| !c.kind.is_shown()).map(|c| (c.span, c.kind)).collect()
 }
 
@@ -72,12 +73,18 @@ fn ends(tokens: &[usize], similarity: &[f32], limit: usize) -> Vec<usize> {
     out
 }
 
+/// The places that segments touch, in order.
+pub(super) fn places(segments: &[Segment]) -> Vec<Place> {
+    let mut places: Vec<Place> = segments.iter().flat_map(|s| s.places.iter().cloned()).collect();
+    places.dedup();
+    places
+}
+
 fn cut(run: &[Segment], path: &Shown, ends: &[usize], out: &mut Vec<Segment>) {
     let shown = |s: &Segment, n: usize| s.shown_before(n).map(|c| (c.span, c.kind)).collect::<Shown>();
     let mut blocks: Vec<(Block, Shown)> =
         run.iter().flat_map(|s| s.blocks.iter().enumerate().map(move |(n, b)| (*b, shown(s, n)))).collect();
-    let mut places: Vec<_> = run.iter().flat_map(|s| s.places.iter().cloned()).collect();
-    places.dedup();
+    let places = places(run);
     for (n, end) in ends.iter().enumerate().rev() {
         let start = n.checked_sub(1).map_or(0, |n| ends[n]);
         debug_assert_eq!(blocks.len(), *end);

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Frame, SEGMENTS, VERSION, cut_off};
+use super::{Frame, VERSION, cut_off};
 use crate::deadline::Deadline;
 use crate::encode::{Encoder, PackedVector};
 use crate::error::{Error, Result};
-use crate::index::{CollectionSettings, DocumentHead, Index, Scope, StoredSegment};
-use crate::ingest;
+use crate::index::{CollectionSettings, DocumentHead, Index, Scope, Splitting, StoredSegment};
+use crate::ingest::{self, Writer};
 use crate::span::Span;
 
 /// Documents that are published at once.
@@ -59,6 +59,7 @@ pub struct Import {
     admit: Admit,
     /// Known from the first frame on.
     begun: Option<Begun>,
+    splitting: Splitting,
     document: Option<Taken>,
     whole: Vec<DocumentHead>,
     seen: u64,
@@ -79,17 +80,25 @@ struct Taken {
     segments: u32,
     /// Where the last segment ended.
     end: u64,
-    /// Segments that are to be encoded when all are there, because what is encoded reaches over their bounds.
+    /// Segments of a text that is to be split anew and encoded when all of it is there.
     waiting: Vec<StoredSegment>,
 }
 
 impl Import {
-    /// An import into a collection, which is made if it is not there. `admit` is asked for every document that is not there
-    /// yet; its error ends the import.
+    /// An import into a collection, which is made if it is not there. What comes with vectors is taken as it is; what comes
+    /// without is split anew, for this encoder, and encoded. `admit` is asked for every document that is not there yet; its
+    /// error ends the import.
     #[must_use]
     pub fn new(encoder: Arc<dyn Encoder>, index: Arc<dyn Index>, scope: Scope, admit: Admit) -> Self {
         let (begun, document, whole, imported) = (None, None, Vec::new(), Imported::default());
-        Self { encoder, index, scope, admit, begun, document, whole, seen: 0, imported, ended: false }
+        let splitting = Splitting::default();
+        Self { encoder, index, scope, admit, begun, splitting, document, whole, seen: 0, imported, ended: false }
+    }
+
+    /// The same, with texts that come without vectors split otherwise than they were.
+    #[must_use]
+    pub fn split(self, splitting: Splitting) -> Self {
+        Self { splitting, ..self }
     }
 
     /// Takes the next frame.
@@ -152,8 +161,12 @@ impl Import {
         if vectors {
             theirs.check(&self.scope.collection, &ours.fingerprint)?;
         }
-        let (fingerprint, dimension) = (ours.fingerprint, ours.dimension);
-        let mut settings = CollectionSettings { fingerprint, dimension, in_place_of: None, ..theirs };
+        let mut settings = if vectors {
+            CollectionSettings { dimension: ours.dimension, in_place_of: None, ..theirs }
+        } else {
+            let CollectionSettings { block_vectors, boundaries, overlap, .. } = theirs.split(self.splitting)?;
+            CollectionSettings { block_vectors, boundaries, overlap, ..ours }
+        };
         match self.index.create_collection(&self.scope, &settings) {
             Ok(()) | Err(Error::AlreadyExists { .. }) => {}
             Err(e) => return Err(e),
@@ -226,10 +239,10 @@ impl Import {
             let (id, has, wants) = (taken.head.id.as_str(), taken.end, taken.head.bytes);
             return Err(Error::invalid("frame", format!("document {id:?} has {has} of {wants} bytes")));
         }
-        let (title, waiting) = (&taken.head.title, &mut taken.waiting);
-        ingest::encode_again(self.encoder.as_ref(), title, &begun.settings, waiting, deadline)?;
-        for (first, segments) in (0..).step_by(SEGMENTS).zip(waiting.chunks(SEGMENTS)) {
-            self.index.append(&self.scope, &taken.head, first, segments)?;
+        if !begun.vectors {
+            let (encoder, index, settings) = (self.encoder.as_ref(), self.index.as_ref(), &begun.settings);
+            let writer = Writer { encoder, index, scope: &self.scope, settings };
+            writer.write_again(&mut taken.head, &taken.waiting, deadline)?;
         }
         self.whole.extend(self.document.take().map(|taken| taken.head));
         if self.whole.len() >= PUBLISHED { self.publish() } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! A collection encoded anew beside the one that is served, and then put in its place.
+//! A collection split and encoded anew beside the one that is served, and then put in its place.
 //!
 //! The new one is filled from the old one's texts while that is read and written as before, and again with what has changed
 //! meanwhile, until nothing has. Then the two change names in one step. What was written to the old one after the last look
@@ -16,7 +16,8 @@ use crate::document::{CollectionName, DocumentId, Revision};
 use crate::encode::{Encoder, Fingerprint};
 use crate::error::{Error, Result};
 use crate::hash;
-use crate::index::{CollectionSettings, DocumentHead, Index, Scope, Selector, View};
+use crate::index::{CollectionSettings, DocumentHead, Index, Scope, Selector, Splitting, View};
+use crate::split::SPLITTER_VERSION;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +33,20 @@ pub struct Reindexed {
 /// The new collection's documents by the hash of their ids.
 type Known = HashMap<hash::Beginning, Revision>;
 
-/// Encodes a collection by this encoder, beside it, and puts the new one in its place. The old one is then called `beside`,
+/// Splits a collection anew, otherwise where that is wanted, encodes it by this encoder, beside it, and puts the new one in its place. The old one is then called `beside`,
 /// and deleted unless it is to be kept. A collection that has that name before is what an interrupted call has left: it goes on
 /// there, and documents of it that the collection does not have are deleted. One that was not made by such a call is refused.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] on `collection` where it is encoded so already, or on `beside` for its own name or another's;
-/// [`Error::NotFound`]; [`Error::FingerprintMismatch`] where `beside` is of another encoder; the deadline's, the encoder's
-/// and the store's: then the collection is as it was, or as it is to be.
+/// [`Error::InvalidArgument`] on `collection` where it is split and encoded so already, or on `beside` for its own name or
+/// another's, or that of one that was begun otherwise; those of [`CollectionSettings::split`]; [`Error::NotFound`]; the
+/// deadline's, the encoder's and the store's: then the collection is as it was, or as it is to be.
 pub fn reindex(
     encoder: &Arc<dyn Encoder>,
     index: &Arc<dyn Index>,
     scope: &Scope,
     beside: &CollectionName,
+    splitting: Splitting,
     keep: bool,
     deadline: &Deadline,
 ) -> Result<Reindexed> {
@@ -55,14 +57,21 @@ pub fn reindex(
         ));
     }
     let new = Scope::new(scope.tenant.clone(), beside.clone());
-    let settings = index.view(scope)?.settings().clone();
-    let before = settings.fingerprint.clone();
-    if before == *encoder.fingerprint() {
+    let old = CollectionSettings { in_place_of: None, ..index.view(scope)?.settings().clone() };
+    let before = old.fingerprint.clone();
+    let settings = CollectionSettings {
+        fingerprint: encoder.fingerprint().clone(),
+        dimension: encoder.dimension(),
+        splitter: SPLITTER_VERSION,
+        ..old.clone()
+    };
+    let settings = settings.split(splitting)?;
+    if settings == old {
         let name = scope.collection.as_str();
-        return Err(Error::invalid("collection", format!("{name:?} is encoded by {before} already")));
+        return Err(Error::invalid("collection", format!("{name:?} is split so and encoded by {before} already")));
     }
-    make(encoder.as_ref(), index.as_ref(), settings, scope, &new)?;
-    let mut follow = Follow { encoder, index, deadline, encoded: 0 };
+    make(index.as_ref(), settings, scope, &new)?;
+    let mut follow = Follow { encoder, index, splitting, deadline, encoded: 0 };
     for _ in 0..LOOKS {
         if follow.all(scope, &new, &|_, _| true)? == 0 {
             break;
@@ -80,27 +89,29 @@ pub fn reindex(
 }
 
 /// Makes the new collection, or takes what an interrupted call has left of it; another one is not touched.
-fn make(encoder: &dyn Encoder, index: &dyn Index, old: CollectionSettings, scope: &Scope, new: &Scope) -> Result<()> {
-    let settings = CollectionSettings {
-        fingerprint: encoder.fingerprint().clone(),
-        dimension: encoder.dimension(),
-        in_place_of: Some(scope.collection.clone()),
-        ..old
-    };
+fn make(index: &dyn Index, settings: CollectionSettings, scope: &Scope, new: &Scope) -> Result<()> {
+    let settings = CollectionSettings { in_place_of: Some(scope.collection.clone()), ..settings };
     match index.create_collection(new, &settings) {
-        Err(Error::AlreadyExists { .. }) if index.view(new)?.settings().in_place_of == settings.in_place_of => Ok(()),
-        Err(Error::AlreadyExists { .. }) => {
-            let (name, of) = (new.collection.as_str(), scope.collection.as_str());
-            let what = format!("{name:?} is there and was not made in place of {of:?}; delete it, or name another");
-            Err(Error::invalid("beside", what))
-        }
-        made => made,
+        Err(Error::AlreadyExists { .. }) => {}
+        made => return made,
     }
+    let there = index.view(new)?.settings().clone();
+    if there == settings {
+        return Ok(());
+    }
+    let (name, of) = (new.collection.as_str(), scope.collection.as_str());
+    let what = if there.in_place_of == settings.in_place_of {
+        format!("{name:?} was made in place of {of:?} by another encoder or splitting; delete it, or name another")
+    } else {
+        format!("{name:?} is there and was not made in place of {of:?}; delete it, or name another")
+    };
+    Err(Error::invalid("beside", what))
 }
 
 struct Follow<'a> {
     encoder: &'a Arc<dyn Encoder>,
     index: &'a Arc<dyn Index>,
+    splitting: Splitting,
     deadline: &'a Deadline,
     encoded: u64,
 }
@@ -122,7 +133,7 @@ impl Follow<'_> {
                 && may(&head.id, there.map(|there| there.revision)))
         };
         let admit = Box::new(|_: &DocumentHead| Ok(()));
-        let mut import = Import::new(self.encoder.clone(), self.index.clone(), to.clone(), admit);
+        let mut import = Import::new(self.encoder.clone(), self.index.clone(), to.clone(), admit).split(self.splitting);
         let taking = &mut |frame| import.take_frame(frame, self.deadline);
         let open = || self.index.view_until(from, self.deadline);
         if let Err(e) = frames(&open, &from.collection, false, &mut wanted, self.deadline, taking) {

@@ -100,6 +100,16 @@ fn a_collection_is_encoded_anew_and_put_in_its_place() {
         assert!(fail(d, &[&["reindex"], &int8[..]].concat()).1.contains("already"));
         succeed(d, &[&["collections", "switch", "default", "default-reindexed"], &to[..]].concat());
         assert_eq!(context(d, &to), wanted);
+        let overlap = [&["reindex", "--overlap", "1"], &to[..]].concat();
+        let (_, said) = fail(d, &overlap);
+        assert!(said.contains("another encoder or splitting") && said.contains("name another"), "{said}");
+        let overlapping = json(d, &[&overlap[..], &["--beside", "other", "--format", "json"]].concat());
+        assert_eq!(overlapping["encoded"].as_u64(), Some(3), "{overlapping}");
+        let got = json(d, &[&["collections", "get", "default", "--format", "json"], &to[..]].concat());
+        assert_eq!((got["overlap"].as_u64(), got["boundaries"].as_str()), (Some(1), Some("structure")), "{got}");
+        assert!(context(d, &to).contains("427 holes"));
+        let (_, said) = fail(d, &[&["reindex", "--overlap", "99"], &to[..]].concat());
+        assert!(said.contains("overlap") && said.contains("16"), "{said}");
         assert!(fail(d, &[&["collections", "switch", "default", "nowhere"], &to[..]].concat()).1.contains("nowhere"));
         assert!(succeed(d, &[&["doctor"], &to[..]].concat()).contains("all parts of the index say the same"));
     }

@@ -10,18 +10,22 @@ use tamis::document::{Content, Document};
 use tamis::encode::{Encoder, Fingerprint, Priority, Vector};
 use tamis::error::{Error, Result};
 use tamis::index::embedded::EmbeddedIndex;
-use tamis::index::{BlockVectors, Index, SegmentId, Selector};
-use tamis::ingest::{Ingestor, settings_for};
+use tamis::index::{BlockVectors, Boundaries, Index, Scope, SegmentId, Selector, Splitting};
+use tamis::ingest::{Ingestor, Outcome, settings_for};
 use tamis::transfer::reindex;
 
 use super::{Doc, connect, ids, mixed, put, scope, scope_of, servers, settings, stage};
 
 /// An encoder whose vectors are numbers made of the text's bytes.
-struct Named(Fingerprint, usize);
+struct Named(Fingerprint, usize, usize);
 
 impl Named {
     fn by(name: &str, dimension: usize) -> Arc<dyn Encoder> {
-        Arc::new(Self(Fingerprint(name.into()), dimension))
+        Self::reading(name, dimension, 256)
+    }
+
+    fn reading(name: &str, dimension: usize, tokens: usize) -> Arc<dyn Encoder> {
+        Arc::new(Self(Fingerprint(name.into()), dimension, tokens))
     }
 }
 
@@ -35,7 +39,7 @@ impl Encoder for Named {
     }
 
     fn max_tokens(&self) -> usize {
-        256
+        self.2
     }
 
     fn count_tokens(&self, text: &str) -> usize {
@@ -124,7 +128,8 @@ fn what_is_written_meanwhile_is_there_afterwards() {
                 std::thread::yield_now();
             }
             let beside = "c-new".parse().unwrap();
-            let done = reindex(&new, &index, &scope(), &beside, false, &Deadline::none()).unwrap();
+            let done =
+                reindex(&new, &index, &scope(), &beside, Splitting::default(), false, &Deadline::none()).unwrap();
             assert_eq!(done.before, *old.fingerprint());
             assert!(done.encoded >= DOCUMENTS as u64 / 2, "{done:?}");
             writer.join().unwrap()
@@ -143,7 +148,9 @@ fn what_is_written_meanwhile_is_there_afterwards() {
             assert!(is, "document {id}: {found:?}, not {wanted:?}");
         }
         assert!(matches!(index.view(&scope_of("default", "c-new")), Err(Error::NotFound { .. })));
-        let again = reindex(&new, &index, &scope(), &"x".parse().unwrap(), false, &Deadline::none()).unwrap_err();
+        let again =
+            reindex(&new, &index, &scope(), &"x".parse().unwrap(), Splitting::default(), false, &Deadline::none())
+                .unwrap_err();
         assert!(again.to_string().contains("already"), "{again}");
         index.delete_collection(&scope()).unwrap();
     });
@@ -160,30 +167,141 @@ fn an_interrupted_one_goes_on_and_the_old_one_can_be_kept() {
         let beside = "kept".parse().unwrap();
         let over = Deadline::none();
         over.cancel();
-        assert!(matches!(reindex(&new, &index, &scope(), &beside, true, &over), Err(Error::Cancelled)));
+        assert!(matches!(
+            reindex(&new, &index, &scope(), &beside, Splitting::default(), true, &over),
+            Err(Error::Cancelled)
+        ));
         assert_eq!(index.view(&scope()).unwrap().settings().fingerprint, *old.fingerprint(), "it is as it was");
-        let done = reindex(&new, &index, &scope(), &beside, true, &Deadline::none()).unwrap();
+        let done = reindex(&new, &index, &scope(), &beside, Splitting::default(), true, &Deadline::none()).unwrap();
         assert_eq!((done.encoded, done.documents), (70, 70));
         let kept = scope_of("default", "kept");
         assert_eq!(index.collection(&kept).unwrap().documents, 70);
         index.switch(&scope(), &kept).unwrap();
         assert_eq!(index.view(&scope()).unwrap().settings().fingerprint, *old.fingerprint());
         // What the kept one has already is not encoded again.
-        let done = reindex(&new, &index, &scope(), &beside, false, &Deadline::none()).unwrap();
+        let done = reindex(&new, &index, &scope(), &beside, Splitting::default(), false, &Deadline::none()).unwrap();
         assert_eq!((done.encoded, done.documents), (0, 70));
-        let wrong = reindex(&old, &index, &scope(), &scope().collection, false, &Deadline::none()).unwrap_err();
+        let wrong =
+            reindex(&old, &index, &scope(), &scope().collection, Splitting::default(), false, &Deadline::none())
+                .unwrap_err();
         assert!(matches!(wrong, Error::InvalidArgument { field: "beside", .. }), "{wrong}");
         // Somebody's own collection of that name is not taken for a rest.
         let own = scope_of("default", "own");
         index.create_collection(&own, &settings_for(old.as_ref(), BlockVectors::Separate)).unwrap();
         ingestor.publish(&own, vec![ingestor.stage(&own, version(99, 0), &Deadline::none()).unwrap()]).unwrap();
-        let wrong = reindex(&old, &index, &scope(), &own.collection, false, &Deadline::none()).unwrap_err();
+        let wrong = reindex(&old, &index, &scope(), &own.collection, Splitting::default(), false, &Deadline::none())
+            .unwrap_err();
         assert!(matches!(wrong, Error::InvalidArgument { field: "beside", .. }), "{wrong}");
         assert_eq!(index.collection(&own).unwrap().documents, 1);
         assert_eq!(index.view(&scope()).unwrap().settings().fingerprint, *new.fingerprint(), "it is as it was");
         index.delete_collection(&own).unwrap();
         index.delete_collection(&scope()).unwrap();
     });
+}
+
+/// Everything that a collection holds, by what it says.
+fn held(index: &dyn Index, scope: &Scope) -> Vec<(String, u32, String)> {
+    let view = index.view(scope).unwrap();
+    let mut held = Vec::new();
+    for head in view.documents("", None, usize::MAX).unwrap() {
+        for ordinal in 0..head.segments {
+            let stored = view.segments(&[SegmentId { revision: head.revision, ordinal }]).unwrap().remove(0);
+            held.push((head.id.to_string(), ordinal, format!("{} {stored:?}", head.blocks)));
+        }
+    }
+    held.sort();
+    held
+}
+
+#[test]
+fn a_collection_split_otherwise_is_as_if_it_had_been_ingested_so() {
+    on_each("split", &|index| {
+        let encoder = Named::by("one", 16);
+        let sentence =
+            |n: usize| format!("Sentence {n} of the guide says what a mesh of {} holes lets through.", n * 7);
+        let section = |n: usize| format!("## Part {n}\n\n{}\n\n", (0..40).map(sentence).collect::<Vec<_>>().join(" "));
+        let guide = Document {
+            media_type: "text/markdown".into(),
+            content: Content::Text(format!("# Guide\n\n{}", (0..3).map(section).collect::<String>())),
+            ..version(1, 0)
+        };
+        let page = |n: usize| format!("<h2>Page {n}</h2><p>{}</p>", (0..40).map(sentence).collect::<String>());
+        let site = Document {
+            media_type: "text/html".into(),
+            content: Content::Text(format!("<h1>Site</h1>{}", (0..3).map(page).collect::<String>())),
+            ..version(2, 0)
+        };
+        let ingest = |scope: &Scope| {
+            let ingestor = Ingestor::new(encoder.clone(), index.clone());
+            let staged =
+                [&guide, &site].map(|document| ingestor.stage(scope, document.clone(), &Deadline::none()).unwrap());
+            ingestor.publish(scope, staged.into()).unwrap();
+        };
+        let plain = settings_for(encoder.as_ref(), BlockVectors::Separate);
+        index.create_collection(&scope(), &plain).unwrap();
+        ingest(&scope());
+        let beside = "beside".parse().unwrap();
+        let split = |splitting| reindex(&encoder, &index, &scope(), &beside, splitting, false, &Deadline::none());
+        let again = split(Splitting { overlap: Some(0), ..Splitting::default() }).unwrap_err();
+        assert!(again.to_string().contains("already"), "{again}");
+        let semantic = Some(Boundaries::Semantic);
+        for wanted in [
+            Splitting { overlap: Some(2), ..Splitting::default() },
+            Splitting { block_vectors: Some(BlockVectors::Pooled), overlap: Some(0), ..Splitting::default() },
+            Splitting { block_vectors: Some(BlockVectors::Separate), boundaries: semantic, ..Splitting::default() },
+        ] {
+            let done = split(wanted).unwrap();
+            assert_eq!((done.encoded, done.documents), (2, 2));
+            let settings = index.view(&scope()).unwrap().settings().clone();
+            let fresh = scope_of("default", "fresh");
+            index.create_collection(&fresh, &plain.clone().split(wanted).unwrap()).unwrap();
+            ingest(&fresh);
+            assert_eq!(held(index.as_ref(), &scope()), held(index.as_ref(), &fresh), "{wanted:?}");
+            let of_fresh = index.view(&fresh).unwrap().settings().clone();
+            assert_eq!(tamis::index::CollectionSettings { in_place_of: None, ..settings }, of_fresh);
+            // What is there is what an ingest would bring.
+            let staged =
+                Ingestor::new(encoder.clone(), index.clone()).stage(&scope(), guide.clone(), &Deadline::none());
+            assert_eq!(staged.unwrap().outcome, Outcome::Unchanged);
+            index.delete_collection(&fresh).unwrap();
+        }
+        for (wrong, field) in [
+            (Splitting { overlap: Some(3), ..Splitting::default() }, "overlap"),
+            (Splitting { block_vectors: Some(BlockVectors::Pooled), ..Splitting::default() }, "boundaries"),
+        ] {
+            let refused = split(wrong).unwrap_err();
+            assert!(matches!(refused, Error::InvalidArgument { field: of, .. } if of == field), "{refused}");
+        }
+        let far = Splitting { boundaries: Some(Boundaries::Structure), overlap: Some(99), ..Splitting::default() };
+        assert!(matches!(split(far).unwrap_err(), Error::LimitExceeded { field: "overlap", limit: 16, actual: 99 }));
+        index.delete_collection(&scope()).unwrap();
+    });
+}
+
+/// An encoder that reads less than the one before it has all of every text to read.
+#[test]
+fn segments_are_as_long_as_the_new_encoder_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let index: Arc<dyn Index> = Arc::new(EmbeddedIndex::open(directory.path()).unwrap());
+    let (long, short) = (Named::by("long", 16), Named::reading("short", 16, 40));
+    index.create_collection(&scope(), &settings_for(long.as_ref(), BlockVectors::Separate)).unwrap();
+    let ingestor = Ingestor::new(long.clone(), index.clone());
+    let text: String = (0..60).map(|n| format!("Number {n} of these sentences has nine words only. ")).collect();
+    let document =
+        Document { content: Content::Text(format!("<p>{text}</p>")), media_type: "text/html".into(), ..version(1, 0) };
+    let staged = ingestor.stage(&scope(), document, &Deadline::none()).unwrap();
+    ingestor.publish(&scope(), vec![staged]).unwrap();
+    let longest = || {
+        let view = index.view(&scope()).unwrap();
+        let head = view.document(&"d01".parse().unwrap()).unwrap().unwrap();
+        let ids: Vec<_> = (0..head.segments).map(|ordinal| SegmentId { revision: head.revision, ordinal }).collect();
+        let words = |s: &Arc<tamis::index::StoredSegment>| s.passage().split_whitespace().count();
+        view.segments(&ids).unwrap().iter().map(words).max().unwrap()
+    };
+    assert!(longest() > 100);
+    let beside = "beside".parse().unwrap();
+    reindex(&short, &index, &scope(), &beside, Splitting::default(), false, &Deadline::none()).unwrap();
+    assert!((20..=32).contains(&longest()), "{}", longest());
 }
 
 #[test]

@@ -22,10 +22,16 @@ pub fn check(source: &Extracted) -> Vec<Segment> {
 
 /// The same with other limits.
 pub fn check_with(source: &Extracted, limits: Limits) -> Vec<Segment> {
-    let (text, media) = (source.text.as_str(), source.media);
     let segments = split(source, limits, &tokens);
+    check_segments(source, &segments, limits);
+    segments
+}
+
+/// Checks the invariants of what a text was split into.
+pub fn check_segments(source: &Extracted, segments: &[Segment], limits: Limits) {
+    let (text, media) = (source.text.as_str(), source.media);
     let mut end = 0;
-    for segment in &segments {
+    for segment in segments {
         assert!(!segment.blocks.is_empty());
         let mut sum = 0;
         for (n, block) in segment.blocks.iter().enumerate() {
@@ -53,7 +59,6 @@ pub fn check_with(source: &Extracted, limits: Limits) -> Vec<Segment> {
         }
     }
     assert!(is_blank(&text[end..]), "{media:?}: lost {:?}", &text[end..]);
-    segments
 }
 
 /// The same for a text of a type that needs no extraction.

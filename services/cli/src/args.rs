@@ -3,6 +3,7 @@
 mod cluster;
 mod compress;
 mod eval;
+mod reindex;
 mod remote;
 mod serve;
 
@@ -15,6 +16,7 @@ pub(crate) use compress::{CompressArgs, Mode, Order, Ranker, ReadWith, Render, S
 pub(crate) use eval::{
     CalibrateCommand, CascadeArgs, EvalArgs, HeadsArgs, LabelledArgs, LeftOutArgs, LessonsArgs, TemperatureArgs,
 };
+pub(crate) use reindex::{Ends, ReindexArgs, Vectors};
 pub(crate) use remote::RemoteFlags;
 pub(crate) use serve::{ConfigCommand, Described, KeysCommand, NewKey, ServeArgs};
 
@@ -154,16 +156,9 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Encode the collection anew by the encoder of these options, beside the one that is there, and put it in its place
-    Reindex {
-        /// Name of the new collection until it is ready, and of the old one from then on; otherwise the collection's with
-        /// "-reindexed" behind it. One that is there already is taken for what an interrupted reindex has left
-        #[arg(long, value_name = "NAME")]
-        beside: Option<String>,
-        /// Keep the old collection, by that name
-        #[arg(long)]
-        keep_old: bool,
-    },
+    /// Split the collection anew and encode it by the encoder of these options, beside the one that is there, and put it in
+    /// its place
+    Reindex(ReindexArgs),
     /// Write all collections of the tenant to a folder, with vectors and a manifest
     Backup {
         /// The folder; it is made

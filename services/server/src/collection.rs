@@ -9,7 +9,7 @@ use std::time::Duration;
 use tamis::document::CollectionName;
 use tamis::error::{Error, Result};
 use tamis::index::qdrant::SWEPT_AFTER;
-use tamis::index::{BlockVectors, Boundaries, CollectionInfo, CollectionSettings, Scope};
+use tamis::index::{BlockVectors, Boundaries, CollectionInfo, CollectionSettings, Scope, Splitting};
 use tamis::ingest::settings_for;
 use tamis::transfer::reindex;
 use tokio_stream::Stream;
@@ -53,31 +53,27 @@ fn named(call: &Call, name: &str) -> Result<Scope> {
     call.scope(name)
 }
 
-/// Most blocks that segments share.
-const MAX_OVERLAP: u8 = 16;
-
 /// The settings that a request asks for.
 fn settings(app: &App, wanted: &v1::CreateCollectionRequest) -> Result<CollectionSettings> {
-    let vectors = match wanted.block_vectors() {
-        v1::BlockVectors::Pooled => BlockVectors::Pooled,
-        _ => BlockVectors::Separate,
-    };
-    let boundaries = match wanted.boundaries() {
-        v1::Boundaries::Semantic => Boundaries::Semantic,
-        _ => Boundaries::Structure,
-    };
-    let overlap = u8::try_from(wanted.overlap).ok().filter(|n| *n <= MAX_OVERLAP).ok_or(Error::LimitExceeded {
-        field: "overlap",
-        limit: MAX_OVERLAP.into(),
-        actual: wanted.overlap.into(),
-    })?;
-    if boundaries == Boundaries::Semantic && vectors == BlockVectors::Pooled {
-        return Err(Error::invalid("boundaries", "semantic boundaries need block_vectors separate"));
+    let splitting = splitting(wanted.block_vectors(), wanted.boundaries(), Some(wanted.overlap));
+    settings_for(app.encoder.as_ref(), BlockVectors::Separate).split(splitting)
+}
+
+fn splitting(vectors: v1::BlockVectors, boundaries: v1::Boundaries, overlap: Option<u32>) -> Splitting {
+    Splitting {
+        block_vectors: match vectors {
+            v1::BlockVectors::Unspecified => None,
+            v1::BlockVectors::Separate => Some(BlockVectors::Separate),
+            v1::BlockVectors::Pooled => Some(BlockVectors::Pooled),
+        },
+        boundaries: match boundaries {
+            v1::Boundaries::Unspecified => None,
+            v1::Boundaries::Structure => Some(Boundaries::Structure),
+            v1::Boundaries::Semantic => Some(Boundaries::Semantic),
+        },
+        // What is over the limit of a byte is over the limit of an overlap too.
+        overlap: overlap.map(|n| u8::try_from(n).unwrap_or(u8::MAX)),
     }
-    if boundaries == Boundaries::Semantic && overlap > 0 {
-        return Err(Error::invalid("overlap", "must be 0 with semantic boundaries"));
-    }
-    Ok(CollectionSettings { boundaries, overlap, ..settings_for(app.encoder.as_ref(), vectors) })
 }
 
 fn wire(info: &CollectionInfo) -> v1::Collection {
@@ -197,12 +193,15 @@ impl CollectionService for Collections {
         request: Request<v1::ReindexCollectionRequest>,
     ) -> std::result::Result<Response<v1::ReindexCollectionResponse>, Status> {
         let call = Call::over_all(&self.app, &request, Role::Admin).map_err(|e| *refused(e))?;
-        let v1::ReindexCollectionRequest { name, beside, keep_old } = request.into_inner();
-        let scope = call.scope(&name).map_err(|e| *refused(e))?;
-        let beside = named(&call, &beside).map_err(|e| *refused(e))?.collection;
+        let request = request.into_inner();
+        let scope = call.scope(&request.name).map_err(|e| *refused(e))?;
+        let beside = named(&call, &request.beside).map_err(|e| *refused(e))?.collection;
+        let splitting = splitting(request.block_vectors(), request.boundaries(), request.overlap);
         let _open = self.app.quotas.stream(&scope.tenant).map_err(|e| *refused(e))?;
         let app = self.app.clone();
-        let work = move |deadline: &_| reindex(&app.encoder, &app.index, &scope, &beside, keep_old, deadline);
+        let work = move |deadline: &_| {
+            reindex(&app.encoder, &app.index, &scope, &beside, splitting, request.keep_old, deadline)
+        };
         let (done, _) = compute(&self.app.documents, &call.deadline, Cost::ALL, work).await.map_err(|e| *e)?;
         Ok(Response::new(v1::ReindexCollectionResponse {
             encoded: done.encoded,

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 use tamis_proto::v1::{
     BlockVectors, Boundaries, Collection, CreateCollectionRequest, DeleteCollectionRequest, GetCollectionRequest,
-    GetCollectionStatsRequest, ListCollectionsRequest, ReindexCollectionRequest, SweepCollectionRequest,
-    SwitchCollectionsRequest,
+    GetCollectionStatsRequest, ListCollectionsRequest, SweepCollectionRequest, SwitchCollectionsRequest,
 };
 
 use super::line;
@@ -78,27 +77,6 @@ pub(crate) async fn run(global: &Global, command: CollectionsCommand) -> Result 
             })?;
         }
     }
-    connection.close().await
-}
-
-pub(crate) async fn reindex(global: &Global, beside: Option<String>, keep_old: bool) -> Result {
-    let connection = Connection::open(global, Store::Kept).await?;
-    let name = global.collection.clone();
-    let beside = beside.unwrap_or_else(|| format!("{name}-reindexed"));
-    let request = ReindexCollectionRequest { name: name.clone(), beside: beside.clone(), keep_old };
-    let done = connection.collections().reindex_collection(request).await?.into_inner();
-    line(&if global.format == OutputFormat::Json {
-        json!({
-            "reindexed": name, "encoded": done.encoded, "documents": done.documents,
-            "fingerprint_before": done.fingerprint_before, "fingerprint": done.fingerprint,
-            "kept": keep_old.then_some(beside),
-        })
-        .to_string()
-    } else {
-        let kept = if keep_old { format!("; the old one is {beside}") } else { String::new() };
-        let (before, now) = (done.fingerprint_before, done.fingerprint);
-        format!("{name}: {} documents, {} encoded, {before} before and {now} now{kept}", done.documents, done.encoded)
-    })?;
     connection.close().await
 }
 

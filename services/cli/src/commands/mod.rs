@@ -17,6 +17,7 @@ mod keys;
 mod memory;
 mod models;
 mod read;
+mod reindex;
 mod retrieve;
 mod serve;
 mod split;
@@ -58,7 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         Command::Export(args) => transfer::export(&global, args).await,
         Command::Import { file } => transfer::import(&global, file).await,
         Command::Backup { folder } => transfer::backup(&global, folder).await,
-        Command::Reindex { beside, keep_old } => collections::reindex(&global, beside, keep_old).await,
+        Command::Reindex(args) => reindex::run(&global, args).await,
         Command::Restore { folder } => transfer::restore(&global, folder).await,
         Command::Models(command) => models::run(&global, command).await,
         Command::Serve(args) => Box::pin(serve::run(&global, args)).await,
