@@ -36,7 +36,9 @@ fn doc(n: u64, version: u64) -> Doc {
         _ => format!("2024-03-{:02}T10:00:00Z", 1 + n % 28),
     };
     let doc = if n.is_multiple_of(5) { doc } else { doc.with("date", text(&date)) };
-    let doc = doc.with("day", text(&format!("2023-12-{:02}", 1 + n % 28)));
+    let day = format!("2023-12-{:02}", 1 + n % 28);
+    let days = MetadataValue::List(vec![day.clone(), "2023-12-05".into()]);
+    let doc = doc.with("days", if n.is_multiple_of(6) { days } else { text(&day) }).with("day", text(&day));
     let doc = doc.with("depth", MetadataValue::Number(7.5 - n as f64));
     let doc = doc.with("path", text(&format!("/a/b{}/{n}", n % 4)));
     let tags = MetadataValue::List(vec![format!("t{}", n % 7), "all".into()]);
@@ -92,6 +94,8 @@ fn filters() -> Vec<Filter> {
         between("day", at("2023-12-05", true), at("2023-12-20", false)),
         between("day", at("2023-12-05", false), n(3.0, true)),
         between("day", None, None),
+        between("days", None, at("2023-12-05", true)),
+        Filter::Prefix("days".into(), "2023-12-0".into()),
         between("depth", n(-20.0, true), n(-3.5, false)),
         between("depth", None, n(0.0, true)),
         between("depth", n(f64::NAN, true), None),

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use qdrant_client::qdrant::{Condition, Filter as Conditions, Value};
 
 use super::layout::key;
-use super::steps::{self, Piece, Sort};
+use super::steps::{self, Sort};
 use crate::document::MetadataValue;
 use crate::error::Result;
 use crate::index::{DocumentHead, Filter};
@@ -113,12 +113,9 @@ pub(super) fn condition(filter: &Filter, heads: &dyn Heads) -> Result<Option<Con
         Filter::Exists(field) => holds(vec![exists(field)]),
         Filter::Range { field, from, to } => match steps::between(from.as_ref(), to.as_ref()) {
             None => holds(vec![exists(field)]),
-            Some((sort, pieces)) => {
-                let word = |piece| match piece {
-                    Piece::Begins(digits) => begins(sort, field, &digits),
-                    Piece::Is(value) => text(field, &value),
-                };
-                stepped(filter, field, pieces.into_iter().map(word).collect(), heads)?
+            Some((sort, range)) => {
+                let words = range.iter().map(|digits| begins(sort, field, digits)).collect();
+                stepped(filter, field, words, heads)?
             }
         },
         Filter::Prefix(field, prefix) if is_folder(prefix) && heads.version() >= VERSION => {
@@ -127,7 +124,7 @@ pub(super) fn condition(filter: &Filter, heads: &dyn Heads) -> Result<Option<Con
         // All texts begin with it, dated or not.
         Filter::Prefix(_, prefix) if prefix.is_empty() => heads.among(&|head| filter.matches(head))?,
         Filter::Prefix(field, prefix) => {
-            let dated = steps::is_dated(prefix).then(|| begins(Sort::Text, field, &steps::of_text(prefix)));
+            let dated = steps::is_dated(prefix).then(|| begins(Sort::Text, field, &steps::beginning(prefix)));
             stepped(filter, field, dated.into_iter().collect(), heads)?
         }
     }))

@@ -8,30 +8,18 @@ use crate::document::MetadataValue;
 
 /// Longest text that has such words, in bytes: dates, times and versions are shorter.
 const MAX_TEXT_BYTES: usize = 32;
-/// Digits of a number.
-const NUMBER_DIGITS: usize = 16;
+/// What the digits of a text end with: before all digits, as a text is before those that it begins.
+const END: char = '.';
+/// What digits are made of, in order.
+const DIGITS: [char; 17] = [END, '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
 
 /// What sorts among itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
+    /// 16 digits each.
     Number,
+    /// Two digits for every byte, and [`END`].
     Text,
-}
-
-/// What a range consists of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
-    /// All values whose digits begin with these.
-    Begins(String),
-    /// This text.
-    Is(String),
-}
-
-/// One end of a range.
-#[derive(Clone, Debug)]
-pub(super) struct Bound {
-    digits: String,
-    included: bool,
 }
 
 /// The digits of a value. Long texts have none, nor those that begin otherwise than a date or a number does, nor lists.
@@ -57,13 +45,13 @@ fn written(value: &MetadataValue) -> Option<(Sort, String)> {
             let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
             Some((Sort::Number, format!("{ordered:016x}")))
         }
-        MetadataValue::Text(text) => Some((Sort::Text, of_text(text))),
+        MetadataValue::Text(text) => Some((Sort::Text, beginning(text) + END.encode_utf8(&mut [0; 1]))),
         _ => None,
     }
 }
 
-/// The digits of any text.
-pub(super) fn of_text(text: &str) -> String {
+/// What the digits of every text begin with that begins with this one.
+pub(super) fn beginning(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -72,70 +60,67 @@ pub(super) fn beginnings(digits: &str) -> impl Iterator<Item = &str> {
     (1..=digits.len()).map(|end| &digits[..end])
 }
 
-/// What lies between two bounds, each with whether it is included: nothing between those of two sorts, nor beside one that
-/// nothing compares with. `None` where there is no bound.
+/// What the digits of values begin with that lie between two bounds, each with whether it is included: nothing between those
+/// of two sorts, nor beside one that nothing compares with. `None` where there is no bound.
 pub(super) fn between(
     from: Option<&(MetadataValue, bool)>,
     to: Option<&(MetadataValue, bool)>,
-) -> Option<(Sort, Vec<Piece>)> {
+) -> Option<(Sort, Vec<String>)> {
     let (first, _) = from.or(to)?;
     let sort = if matches!(first, MetadataValue::Number(_)) { Sort::Number } else { Sort::Text };
     let bound = |(value, included): &(MetadataValue, bool)| match written(value) {
-        Some((of, digits)) if of == sort => Ok(Bound { digits, included: *included }),
+        Some((of, digits)) if of == sort => Ok((digits, *included)),
         _ => Err(()),
     };
-    let mut range = Range { sort, at: String::new(), pieces: Vec::new() };
+    let mut range = Range { at: String::new(), begins: Vec::new() };
     if let (Ok(from), Ok(to)) = (from.map(bound).transpose(), to.map(bound).transpose()) {
-        range.walk(Edge::of(from.as_ref()), Edge::of(to.as_ref()));
+        range.walk(from.as_ref().map(Edge::of), to.as_ref().map(Edge::of));
     }
-    Some((sort, range.pieces))
+    Some((sort, range.begins))
 }
 
-/// What is left of a bound whose digits are those that were walked so far.
+/// What is left of a bound whose first digits are those that were walked.
 #[derive(Clone, Copy)]
 struct Edge<'a> {
-    left: &'a [u8],
+    left: &'a str,
     included: bool,
 }
 
 impl<'a> Edge<'a> {
-    fn of(bound: Option<&'a Bound>) -> Option<Self> {
-        bound.map(|bound| Self { left: bound.digits.as_bytes(), included: bound.included })
+    fn of((digits, included): &'a (String, bool)) -> Self {
+        Self { left: digits, included: *included }
     }
 
     /// How values that go on with a digit compare with the bound; where that is still open, what is left of it.
-    fn after(self, digit: u8) -> (Ordering, Self) {
-        match self.left.split_first() {
-            Some((first, left)) => (digit.cmp(first), Self { left, ..self }),
-            None => (Ordering::Greater, self),
-        }
+    fn after(self, digit: char) -> (Ordering, Self) {
+        let mut left = self.left.chars();
+        let first = left.next();
+        (Some(digit).cmp(&first), Self { left: left.as_str(), ..self })
     }
 }
 
-/// The pieces of a range, found digit by digit.
+/// The beginnings that make up a range, found digit by digit.
 struct Range {
-    sort: Sort,
     at: String,
-    pieces: Vec<Piece>,
+    begins: Vec<String>,
 }
 
 impl Range {
-    /// The pieces among values that begin with `at`. A bound that they are all within is none any more.
+    /// Those of values that begin with `at`. A bound that they are all within is none any more.
     fn walk(&mut self, from: Option<Edge<'_>>, to: Option<Edge<'_>>) {
-        if from.is_none() && to.is_none() {
-            self.pieces.push(Piece::Begins(self.at.clone()));
+        let ends = |edge: Option<Edge<'_>>| edge.is_none_or(|edge| edge.left.is_empty());
+        if ends(from) && ends(to) {
+            // All of them are within, or there is one, and it is a bound.
+            if from.is_none_or(|from| from.included) && to.is_none_or(|to| to.included) {
+                self.begins.push(self.at.clone());
+            }
             return;
         }
-        let is_above = from.is_none_or(|from| from.left.is_empty() && from.included);
-        let is_below = to.is_none_or(|to| !to.left.is_empty() || to.included);
-        if is_above && is_below {
-            self.pieces.extend(self.ended());
-        }
-        let most = if self.sort == Sort::Number { NUMBER_DIGITS } else { 2 * MAX_TEXT_BYTES };
-        if self.at.len() == most {
+        // No value has more.
+        if self.at.len() > 2 * MAX_TEXT_BYTES {
             return;
         }
-        for digit in *b"0123456789abcdef" {
+        for digit in DIGITS {
             let from = match from.map(|from| from.after(digit)) {
                 Some((Ordering::Less, _)) => continue,
                 Some((Ordering::Equal, from)) => Some(from),
@@ -146,21 +131,9 @@ impl Range {
                 Some((Ordering::Equal, to)) => Some(to),
                 Some((Ordering::Less, _)) | None => None,
             };
-            self.at.push(digit.into());
+            self.at.push(digit);
             self.walk(from, to);
             self.at.pop();
-        }
-    }
-
-    /// The value that has no more digits, if there is one.
-    fn ended(&self) -> Option<Piece> {
-        match self.sort {
-            Sort::Number => (self.at.len() == NUMBER_DIGITS).then(|| Piece::Begins(self.at.clone())),
-            Sort::Text => {
-                let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-                let bytes = self.at.as_bytes().chunks(2).map(|pair| (pair.len() == 2).then(|| byte(pair))?);
-                String::from_utf8(bytes.collect::<Option<_>>()?).ok().map(Piece::Is)
-            }
         }
     }
 }
@@ -171,13 +144,10 @@ mod tests {
 
     use super::*;
 
-    /// Whether a value with digits is found by a range's pieces.
-    fn finds(pieces: &[Piece], value: &MetadataValue) -> bool {
+    /// Whether a value with digits is found by a range.
+    fn finds(begins: &[String], value: &MetadataValue) -> bool {
         let (_, digits) = digits(value).unwrap();
-        pieces.iter().any(|piece| match piece {
-            Piece::Begins(with) => digits.starts_with(with),
-            Piece::Is(text) => *value == MetadataValue::Text(text.clone()),
-        })
+        beginnings(&digits).any(|digits| begins.iter().any(|begins| begins == digits))
     }
 
     fn is_within(
@@ -225,13 +195,13 @@ mod tests {
         #[test]
         fn a_range_finds_what_is_within(values in proptest::collection::vec(value(), 8), from in bound(), to in bound()) {
             let (from, to) = (from.as_ref(), to.as_ref());
-            let Some((sort, pieces)) = between(from, to) else {
+            let Some((sort, begins)) = between(from, to) else {
                 prop_assert!(from.is_none() && to.is_none());
                 return Ok(());
             };
-            prop_assert!(pieces.len() < 4 * 16 * MAX_TEXT_BYTES);
+            prop_assert!(begins.len() <= 4 * 16 * MAX_TEXT_BYTES);
             for value in &values {
-                let found = digits(value).unwrap().0 == sort && finds(&pieces, value);
+                let found = digits(value).unwrap().0 == sort && finds(&begins, value);
                 prop_assert_eq!(found, is_within(value, from, to), "{:?}", value);
             }
         }
@@ -243,7 +213,7 @@ mod tests {
         let written: Vec<_> = numbers.iter().map(|n| digits(&MetadataValue::Number(*n)).unwrap().1).collect();
         assert!(written.is_sorted(), "{written:?}");
         assert_eq!(digits(&MetadataValue::Number(-0.0)), digits(&MetadataValue::Number(0.0)));
-        assert_eq!(digits(&MetadataValue::Text("2024".into())), Some((Sort::Text, "32303234".into())));
+        assert_eq!(digits(&MetadataValue::Text("2024".into())), Some((Sort::Text, "32303234.".into())));
         for without in ["", "drum", "99 bottles of beer, on the wall of it"] {
             assert_eq!(digits(&MetadataValue::Text(without.into())), None);
         }
