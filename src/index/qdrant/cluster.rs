@@ -10,32 +10,21 @@ use qdrant_client::qdrant::{
     PayloadIncludeSelector, PointId, PointStruct, RetrievedPoint, ScrollPointsBuilder, SetPayloadPointsBuilder,
     UpdateMode, UpsertPointsBuilder, WriteOrdering, WriteOrderingType,
 };
-use serde::{Deserialize, Serialize};
 
 use super::QdrantAddress;
-use super::layout::{self, Names, Payload, Reading, key};
+use super::key::{self, Payload};
+use super::layout::{self, Names, Reading, Record};
 use super::remote::{self, Remote};
 use super::scoped::{self, Owner};
 use crate::deadline::Deadline;
-use crate::document::{CollectionName, Revision};
+use crate::document::Revision;
 use crate::error::Result;
-use crate::index::{CollectionSettings, DocumentHead, Scope};
+use crate::index::{DocumentHead, Scope};
 
 /// Points of an upsert: the cluster takes them in pieces of 32 anyway.
 const UPSERT_POINTS: usize = 32;
 /// Points of a page when many are read.
 const PAGE: u32 = 1024;
-
-/// A collection's record in the cluster.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) name: CollectionName,
-    pub(super) generation: u64,
-    pub(super) settings: CollectionSettings,
-    /// Version of the words that its documents hold ([`super::facets`]).
-    #[serde(default)]
-    pub(super) words: u32,
-}
 
 /// The cluster as the parts of the index see it; clones share what they know of it.
 #[derive(Clone)]

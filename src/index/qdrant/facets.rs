@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use qdrant_client::qdrant::{Condition, Filter as Conditions, Value};
 
-use super::layout::key;
+use super::key;
 use super::steps::{self, Sort};
 use crate::document::MetadataValue;
 use crate::error::Result;

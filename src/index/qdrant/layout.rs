@@ -1,4 +1,4 @@
-//! What stands in the cluster: three collections for all tenants, and the keys of their payloads.
+//! What stands in the cluster: three collections for all tenants, and what their points hold.
 //!
 //! | collection | a point is | id from |
 //! |---|---|---|
@@ -20,49 +20,34 @@ use qdrant_client::qdrant::{
     RetrievedPoint, ScalarQuantizationBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder, Value, Vector,
     VectorParamsBuilder, VectorsConfigBuilder,
 };
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tantivy::fieldnorm::FieldNormReader;
 
-use super::cluster::Record;
 use super::facets;
+use super::key::{self, Payload};
 use super::remote::{self, Remote};
 use super::scoped::{Owner, record_id};
-use crate::document::Revision;
+use crate::document::{CollectionName, Revision};
 use crate::encode::PackedVector;
 use crate::error::{Error, Result};
 use crate::hash;
-use crate::index::{DocumentHead, Draw, Scope, SegmentId, StoredSegment, bm25, terms};
+use crate::index::{CollectionSettings, DocumentHead, Draw, Scope, SegmentId, StoredSegment, bm25, terms};
 
 /// Vectors of a segment, by name.
 pub(super) const DENSE: &str = "dense";
 pub(super) const TERMS: &str = "terms";
 
-/// Keys of payloads.
-pub(super) mod key {
-    pub(crate) const TENANT: &str = "tenant";
-    pub(crate) const COLLECTION: &str = "collection";
-    /// Of a collection: its record. Of a document: its head. Of a segment: all of it.
-    pub(crate) const STORED: &str = "stored";
-    /// Changes with every change of the collection.
-    pub(crate) const EPOCH: &str = "epoch";
-    /// The id of the document's head.
-    pub(crate) const DOCUMENT: &str = "document";
-    pub(crate) const REVISION: &str = "revision";
-    pub(crate) const ORDINAL: &str = "ordinal";
-    /// When it was written, in seconds since 1970.
-    pub(crate) const WRITTEN: &str = "written";
-    pub(crate) const BYTES: &str = "bytes";
-    /// What filters ask for.
-    pub(crate) const FACETS: &str = "facets";
-    /// Hashes of the segment's terms, to count those that hold one.
-    pub(crate) const TERMS: &str = "terms";
-    pub(crate) const DRAW: &str = "draw";
-    /// The packed vector.
-    pub(crate) const VECTOR: &str = "vector";
+/// A collection's record in the cluster.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) name: CollectionName,
+    pub(super) generation: u64,
+    pub(super) settings: CollectionSettings,
+    /// Version of the words that its documents hold ([`super::facets`]).
+    #[serde(default)]
+    pub(super) words: u32,
 }
-
-pub(super) type Payload = HashMap<String, Value>;
 
 /// The cluster's names for our collections.
 #[derive(Clone)]
@@ -242,12 +227,6 @@ pub(super) fn place(term: &str) -> u32 {
 /// A term in payloads.
 pub(super) fn term_key(term: &str) -> i64 {
     (u128::from_be_bytes(hash::of_texts([term])) >> 65) as i64
-}
-
-/// A point's id from what it is.
-pub(super) fn point_id(parts: &[&[u8]]) -> String {
-    let hex = format!("{:032x}", u128::from_be_bytes(hash::of_parts(parts)));
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 pub(super) fn integer(value: u64) -> Value {

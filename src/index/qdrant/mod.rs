@@ -15,6 +15,7 @@
 mod address;
 mod cluster;
 mod facets;
+mod key;
 mod layout;
 mod remote;
 mod repeat;
@@ -30,8 +31,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use qdrant_client::qdrant::{Condition, Filter as Conditions, PointStruct};
 
 pub use address::QdrantAddress;
-use cluster::{Cluster, Record};
-use layout::{Payload, key};
+use cluster::Cluster;
+use key::Payload;
+use layout::Record;
 use scoped::Owner;
 use view::{QdrantView, Samples};
 

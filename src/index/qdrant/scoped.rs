@@ -2,7 +2,7 @@
 
 use qdrant_client::qdrant::{Condition, Filter, Value};
 
-use super::layout::{Payload, key, point_id};
+use super::key::{self, Payload, point_id};
 use crate::document::{DocumentId, Revision, TenantId};
 use crate::index::{Scope, SegmentId};
 

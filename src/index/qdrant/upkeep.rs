@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::cluster::distinct;
-use super::layout::key;
+use super::key;
 use super::{QdrantIndex, SWEPT_AFTER, since_1970};
 use crate::document::Revision;
 use crate::error::Result;

@@ -10,9 +10,10 @@ use qdrant_client::qdrant::{
 };
 use quick_cache::sync::Cache;
 
-use super::cluster::{Cluster, Record, distinct, included};
+use super::cluster::{Cluster, distinct, included};
 use super::facets::{self, Heads};
-use super::layout::{self, DENSE, Reading, TERMS, key};
+use super::key;
+use super::layout::{self, DENSE, Reading, Record, TERMS};
 use super::scoped::{Owner, of_revisions};
 use crate::document::{DocumentId, Revision};
 use crate::encode::PackedVector;

@@ -8,7 +8,7 @@ use tamis_proto::v1::{
     ContextOrder, DigestOptions, Quote, ReadEnd, ReadStats, ReaderName,
 };
 
-use super::{Corpus, digest, line};
+use super::{Corpus, digest, line, rounded};
 use crate::args::{CompressArgs, Global, Mode, Order, OutputFormat, Ranker, ReadWith, Render, Summary};
 use crate::connect::Connection;
 use crate::failure::Result;
@@ -175,10 +175,6 @@ fn end(read: &ReadStats) -> &'static str {
         ReadEnd::Language => "language",
         ReadEnd::LongQuestion => "long question",
     }
-}
-
-pub(super) fn rounded(value: f64, steps: f64) -> f64 {
-    (value * steps).round() / steps
 }
 
 fn sorted_stages(response: &CompressResponse) -> Vec<(String, f64)> {

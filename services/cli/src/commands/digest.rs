@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use tamis_proto::v1::{Cluster, Digest, Fact, MapPlace};
 
-use super::compress::rounded;
+use super::rounded;
 
 /// A cluster in the stable JSON form.
 pub(super) fn cluster(cluster: &Cluster) -> Value {

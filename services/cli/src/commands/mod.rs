@@ -95,6 +95,11 @@ impl Corpus {
     }
 }
 
+/// A number to so many steps of one.
+fn rounded(value: f64, steps: f64) -> f64 {
+    (value * steps).round() / steps
+}
+
 /// Writes a line to standard output.
 fn line(text: &str) -> Result {
     writeln!(std::io::stdout(), "{text}").map_err(output)
