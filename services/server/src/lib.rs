@@ -31,6 +31,7 @@ pub mod identity;
 mod ingest;
 pub mod local;
 mod memory;
+mod pace;
 mod quota;
 mod reload;
 pub mod serve;

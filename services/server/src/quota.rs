@@ -9,7 +9,7 @@ use tamis::error::{Error, Result};
 use tamis::index::{Index, Scope};
 
 use crate::config::{Config, MIB};
-use crate::upkeep::paced;
+use crate::pace::paced;
 
 /// How long what a tenant has is taken to be what it was when it was counted, with what came since; longer where counting
 /// takes long.

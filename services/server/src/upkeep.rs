@@ -13,6 +13,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::app::App;
+use crate::pace::paced;
 use crate::serve::SERVICES;
 
 /// How often the index is asked whether it answers.
@@ -21,14 +22,6 @@ const LOOK: Duration = Duration::from_secs(2);
 const COUNT: Duration = Duration::from_secs(30);
 /// How often stale segments are removed; several servers of one cluster do it each for itself, which does no harm.
 const SWEEP: Duration = Duration::from_secs(3600);
-/// What is done again and again is not done for more than such a part of the time.
-const PART: u32 = 20;
-
-/// How long what took so long is left alone, when it is to be done so often.
-pub(crate) fn paced(every: Duration, took: Duration) -> Duration {
-    every.max(took.saturating_mul(PART))
-}
-
 /// Goes on until the server stops. Services are ready while the index is.
 pub(crate) async fn run(app: App, health: HealthReporter) {
     tokio::join!(look(&app, &health), again(&app, Duration::ZERO, COUNT, count), again(&app, SWEEP, SWEEP, sweep));
@@ -117,17 +110,4 @@ fn sweep(app: &App) -> Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_takes_long_is_done_less_often() {
-        let second = Duration::from_secs(1);
-        assert_eq!(paced(30 * second, second), 30 * second);
-        assert_eq!(paced(30 * second, 60 * second), 1200 * second);
-        assert_eq!(paced(30 * second, Duration::MAX), Duration::MAX);
-    }
 }
