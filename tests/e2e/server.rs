@@ -153,6 +153,17 @@ async fn errors_name_field_limit_and_reason() {
         let status = client.count_tokens(request).await.unwrap_err();
         assert_eq!(status.get_details_bad_request().unwrap().field_violations[0].field, "budget.tokenizer");
     }
+    let newer: [(CompressRequest, &str); 5] = [
+        (CompressRequest { mode: 99, ..ask("x", "e", 20) }, "mode"),
+        (CompressRequest { format: -1, ..ask("x", "e", 20) }, "format"),
+        (CompressRequest { order: 9, ..ask("x", "e", 20) }, "order"),
+        (CompressRequest { read_with: 9, ..ask("x", "e", 20) }, "read_with"),
+        (CompressRequest { ranker: 9, ..ask("x", "e", 20) }, "ranker"),
+    ];
+    for (request, field) in newer {
+        let status = client.compress(request).await.unwrap_err();
+        assert_eq!(status.get_details_bad_request().unwrap().field_violations[0].field, field);
+    }
     let both = CompressRequest { documents: vec![document("a", "b")], ..ask("x", "e", 20) };
     assert_eq!(client.compress(both).await.unwrap_err().code(), Code::InvalidArgument);
     let huge = CompressRequest { documents: vec![document("a", &"b ".repeat(40 << 20))], ..ask("x", "", 20) };

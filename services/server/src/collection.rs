@@ -18,6 +18,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::App;
 use crate::call::{Call, Cost, compute};
+use crate::convert::known;
 use crate::identity::Role;
 use crate::status::refused;
 use crate::v1::{self, collection_service_server::CollectionService};
@@ -55,25 +56,25 @@ fn named(call: &Call, name: &str) -> Result<Scope> {
 
 /// The settings that a request asks for.
 fn settings(app: &App, wanted: &v1::CreateCollectionRequest) -> Result<CollectionSettings> {
-    let splitting = splitting(wanted.block_vectors(), wanted.boundaries(), Some(wanted.overlap));
+    let splitting = splitting(wanted.block_vectors, wanted.boundaries, Some(wanted.overlap))?;
     settings_for(app.encoder.as_ref(), BlockVectors::Separate).split(splitting)
 }
 
-fn splitting(vectors: v1::BlockVectors, boundaries: v1::Boundaries, overlap: Option<u32>) -> Splitting {
-    Splitting {
-        block_vectors: match vectors {
+fn splitting(block_vectors: i32, boundaries: i32, overlap: Option<u32>) -> Result<Splitting> {
+    Ok(Splitting {
+        block_vectors: match known("block_vectors", block_vectors)? {
             v1::BlockVectors::Unspecified => None,
             v1::BlockVectors::Separate => Some(BlockVectors::Separate),
             v1::BlockVectors::Pooled => Some(BlockVectors::Pooled),
         },
-        boundaries: match boundaries {
+        boundaries: match known("boundaries", boundaries)? {
             v1::Boundaries::Unspecified => None,
             v1::Boundaries::Structure => Some(Boundaries::Structure),
             v1::Boundaries::Semantic => Some(Boundaries::Semantic),
         },
         // What is over the limit of a byte is over the limit of an overlap too.
         overlap: overlap.map(|n| u8::try_from(n).unwrap_or(u8::MAX)),
-    }
+    })
 }
 
 fn wire(info: &CollectionInfo) -> v1::Collection {
@@ -196,7 +197,8 @@ impl CollectionService for Collections {
         let request = request.into_inner();
         let scope = call.scope(&request.name).map_err(|e| *refused(e))?;
         let beside = named(&call, &request.beside).map_err(|e| *refused(e))?.collection;
-        let splitting = splitting(request.block_vectors(), request.boundaries(), request.overlap);
+        let splitting = splitting(request.block_vectors, request.boundaries, request.overlap);
+        let splitting = splitting.map_err(|e| *refused(e))?;
         let _open = self.app.quotas.stream(&scope.tenant).map_err(|e| *refused(e))?;
         let app = self.app.clone();
         let work = move |deadline: &_| {

@@ -43,6 +43,7 @@ impl Contexts {
         call: Call,
         request: v1::CompressRequest,
     ) -> std::result::Result<v1::CompressResponse, Status> {
+        request::check_known(&request).map_err(|e| *refused(e))?;
         let made = match request.mode() {
             v1::Mode::Digest => self.digest(call, request).await,
             v1::Mode::Memory => self.memory(call, request).await,

@@ -7,6 +7,12 @@ use tamis::span::Span;
 
 use crate::v1;
 
+/// The value of an enumeration. One that a newer client knows and this server does not is refused: what it asks for would
+/// not be done.
+pub(crate) fn known<E: TryFrom<i32>>(field: &'static str, value: i32) -> Result<E> {
+    E::try_from(value).map_err(|_| Error::invalid(field, format!("{value} is none of those that this server knows")))
+}
+
 /// A document from the wire, with the id that replaces a missing one.
 pub(crate) fn document(wire: v1::Document, fallback_id: Option<String>) -> Result<Document> {
     let id = match fallback_id {

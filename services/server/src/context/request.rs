@@ -15,6 +15,17 @@ use crate::{convert, v1};
 /// Most blocks that are explained though they were not kept.
 const MAX_EXPLAINED: u32 = 1000;
 
+/// Refuses what this server does not know.
+pub(super) fn check_known(request: &v1::CompressRequest) -> Result<()> {
+    convert::known::<v1::Mode>("mode", request.mode)?;
+    convert::known::<v1::ContextFormat>("format", request.format)?;
+    convert::known::<v1::ContextOrder>("order", request.order)?;
+    convert::known::<v1::ReaderName>("read_with", request.read_with)?;
+    convert::known::<v1::Ranker>("ranker", request.ranker)?;
+    convert::known::<v1::SummaryMethod>("digest.summary", request.digest.as_ref().map_or(0, |digest| digest.summary))?;
+    Ok(())
+}
+
 pub(super) fn compress(app: &App, call: &Call, request: v1::CompressRequest) -> Result<compress::CompressRequest> {
     let format = format(request.format());
     let order = match request.order() {

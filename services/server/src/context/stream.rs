@@ -148,6 +148,7 @@ fn long_request(
     {
         return Err(Error::invalid(field.0, "does not go with a document that comes piece by piece"));
     }
+    request::check_known(&asked)?;
     let asked = request::compress(app, call, asked)?;
     Ok(LongRequest {
         document_id: id.parse()?,
