@@ -107,7 +107,7 @@ pub struct Splitting {
     /// Where segments end.
     pub boundaries: Option<Boundaries>,
     /// Blocks that a segment shares with the one before it, at most [`MAX_OVERLAP`].
-    pub overlap: Option<u8>,
+    pub overlap: Option<u32>,
 }
 
 impl std::fmt::Display for Scope {
@@ -123,16 +123,14 @@ impl CollectionSettings {
     /// [`Error::LimitExceeded`] on `overlap`; [`Error::InvalidArgument`] on `boundaries` or `overlap` for what does not go with
     /// semantic boundaries.
     pub fn split(self, wanted: Splitting) -> Result<Self> {
+        let overlap = wanted.overlap.unwrap_or(self.overlap.into());
+        let over = Error::LimitExceeded { field: "overlap", limit: MAX_OVERLAP.into(), actual: overlap.into() };
         let settings = Self {
             block_vectors: wanted.block_vectors.unwrap_or(self.block_vectors),
             boundaries: wanted.boundaries.unwrap_or(self.boundaries),
-            overlap: wanted.overlap.unwrap_or(self.overlap),
+            overlap: u8::try_from(overlap).ok().filter(|n| *n <= MAX_OVERLAP).ok_or(over)?,
             ..self
         };
-        if settings.overlap > MAX_OVERLAP {
-            let (limit, actual) = (MAX_OVERLAP.into(), settings.overlap.into());
-            return Err(Error::LimitExceeded { field: "overlap", limit, actual });
-        }
         let is_semantic = settings.boundaries == Boundaries::Semantic;
         if is_semantic && settings.block_vectors == BlockVectors::Pooled {
             return Err(Error::invalid("boundaries", "semantic boundaries need block_vectors separate"));

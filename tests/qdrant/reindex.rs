@@ -272,8 +272,8 @@ fn a_collection_split_otherwise_is_as_if_it_had_been_ingested_so() {
             let refused = split(wrong).unwrap_err();
             assert!(matches!(refused, Error::InvalidArgument { field: of, .. } if of == field), "{refused}");
         }
-        let far = Splitting { boundaries: Some(Boundaries::Structure), overlap: Some(99), ..Splitting::default() };
-        assert!(matches!(split(far).unwrap_err(), Error::LimitExceeded { field: "overlap", limit: 16, actual: 99 }));
+        let far = Splitting { boundaries: Some(Boundaries::Structure), overlap: Some(999), ..Splitting::default() };
+        assert!(matches!(split(far).unwrap_err(), Error::LimitExceeded { field: "overlap", limit: 16, actual: 999 }));
         index.delete_collection(&scope()).unwrap();
     });
 }

@@ -72,8 +72,7 @@ fn splitting(block_vectors: i32, boundaries: i32, overlap: Option<u32>) -> Resul
             v1::Boundaries::Structure => Some(Boundaries::Structure),
             v1::Boundaries::Semantic => Some(Boundaries::Semantic),
         },
-        // What is over the limit of a byte is over the limit of an overlap too.
-        overlap: overlap.map(|n| u8::try_from(n).unwrap_or(u8::MAX)),
+        overlap,
     })
 }
 

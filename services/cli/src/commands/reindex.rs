@@ -39,7 +39,8 @@ pub(crate) async fn run(global: &Global, args: ReindexArgs) -> Result {
     } else {
         let kept = if args.keep_old { format!("; the old one is {beside}") } else { String::new() };
         let (before, now) = (done.fingerprint_before, done.fingerprint);
-        format!("{name}: {} documents, {} encoded, {before} before and {now} now{kept}", done.documents, done.encoded)
+        let by = if before == now { now } else { format!("{before} before and {now} now") };
+        format!("{name}: {} documents, {} encoded, {by}{kept}", done.documents, done.encoded)
     })?;
     connection.close().await
 }
