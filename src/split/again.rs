@@ -7,7 +7,7 @@
 use super::section::{Piece, Section, Shown};
 use super::{Limits, Measure, pack, sections, semantic, tile};
 use crate::document::{BlockKind, Segment};
-use crate::extract::{Extracted, MediaType};
+use crate::extract::MediaType;
 use crate::span::Span;
 
 /// Splits a text that was split into these segments.
@@ -19,11 +19,8 @@ pub fn split_again(
     limits: Limits,
     measure: Measure<'_>,
 ) -> Vec<Segment> {
-    let sections = if media.is_extracted() {
-        kept(text, segments)
-    } else {
-        sections(&Extracted::text(text, media), limits, measure)
-    };
+    let sections =
+        if media.is_extracted() { kept(text, segments) } else { sections(text, &[], media, limits, measure) };
     let places = semantic::places(segments);
     pack::segments(text, tile::complete(text, sections), &places, limits, measure)
 }

@@ -95,17 +95,17 @@ pub(crate) fn sentences(paragraph: &str) -> Vec<Span> {
 /// character is. Work is linear in the text.
 #[must_use]
 pub fn split(source: &Extracted, limits: Limits, measure: Measure<'_>) -> Vec<Segment> {
-    let sections = sections(source, limits, measure);
+    let sections = sections(&source.text, &source.parts, source.media, limits, measure);
     pack::segments(&source.text, tile::complete(&source.text, sections), &source.places, limits, measure)
 }
 
-fn sections(source: &Extracted, limits: Limits, measure: Measure<'_>) -> Vec<Section> {
-    let text = source.text.as_str();
+/// The sections of a text of which an extractor knows these parts; without any, the text itself tells.
+fn sections(text: &str, known: &[Part], media: MediaType, limits: Limits, measure: Measure<'_>) -> Vec<Section> {
     let whole = Span::new(0, text.len());
-    if !source.parts.is_empty() {
-        return outline::sections(text, &source.parts, limits, measure);
+    if !known.is_empty() {
+        return outline::sections(text, known, limits, measure);
     }
-    match source.media {
+    match media {
         MediaType::Code(language) => code::sections(text, whole, language, limits, measure),
         MediaType::Json | MediaType::JsonLines => json::sections(text, whole, limits, measure),
         media => outline::sections(text, &parts(text, whole, media), limits, measure),
