@@ -11,7 +11,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from tamis_training import adapter, data, learn, lessons
+import torch
+
+from tamis_training import adapter, data, learn, lessons, model
 
 TAMIS = str(Path(sys.argv.pop(1)).resolve()) if len(sys.argv) > 1 else "tamis"
 TRAIN = Path(__file__).parent / "train.py"
@@ -89,6 +91,18 @@ class Training(unittest.TestCase):
         self.assertNotEqual(whole, digest(other))
         with self.assertRaises(SystemExit):
             learn.train(questions, base, learn.Recipe(epochs=1.0, repeats={}, seed=2), checkpoint=checkpoint, said=said)
+
+    def test_gradients_are_those_of_the_merged_matrix(self):
+        torch.manual_seed(3)
+        layer = model.AdaptedLinear(torch.randn(7, 5), torch.randn(7), 2)
+        torch.nn.init.normal_(layer.up)
+        x = torch.randn(2, 3, 5, requires_grad=True)
+        learnt = [x, layer.bias, layer.up, layer.down]
+        layer.merge(torch.float32)
+        thin = torch.autograd.grad(layer(x).sin().sum(), learnt)
+        whole = torch.autograd.grad((x @ (layer.weight + layer.up @ layer.down).mT + layer.bias).sin().sum(), learnt)
+        for ours, theirs in zip(thin, whole):
+            torch.testing.assert_close(ours, theirs)
 
     def test_labels_that_lead_nowhere_are_refused(self):
         mill(self.work / "mill", answer="18{n}7 or so")

@@ -15,7 +15,7 @@ try:
     import numpy as np
     import torch
 
-    from tamis_training import adapter, card, data, learn
+    from tamis_training import adapter, card, data, learn, model
     from tamis_training.learn import Recipe
 except ImportError as missing:
     requirements = Path(__file__).parent / "requirements.txt"
@@ -88,16 +88,17 @@ def main():
         keep = rng.permutation(len(of_set))[: max(1, round(args.share * len(of_set)))]
         questions[name] = [of_set[n] for n in sorted(keep)]
     total = sum(map(len, questions.values()))
-    print(f"{total} questions of {len(questions)} sets, on {device}", flush=True)
-    model = learn.train_all(questions, base, recipe, checkpoint=str(work / "checkpoint.pt"),
-                            said=lambda line: print(line, flush=True), device=device)
+    kind = str(model.fastest_kind(device)).removeprefix("torch.")
+    print(f"{total} questions of {len(questions)} sets, on {device} in {kind}", flush=True)
+    reader = learn.train_all(questions, base, recipe, checkpoint=str(work / "checkpoint.pt"),
+                             said=lambda line: print(line, flush=True), device=device)
     path = out / "adapter.safetensors"
-    digest = adapter.save(model.cpu(), path, base, args.name, tuple(args.languages.split(",")))
+    digest = adapter.save(reader.cpu(), path, base, args.name, tuple(args.languages.split(",")))
     print(f"{path}: {path.stat().st_size} bytes, SHA-256 {digest}", flush=True)
     to_measure = {name: folders[name] for name in measured} | held
     figures = [data.measure(args, name, folder, path) for name, folder in to_measure.items()]
     card.write(out / "card.md", args, recipe, counts, {n: len(q) for n, q in questions.items()}, digest, figures,
-               sum(p.numel() for p in model.parameters()))
+               sum(p.numel() for p in reader.parameters()))
     print(f"{out / 'card.md'}", flush=True)
     for checkpoint in work.glob("checkpoint.pt.*"):
         checkpoint.unlink()

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from .lessons import Tokens
-from .model import AdaptedLinear, AdapterShape, ReaderMini
+from .model import AdaptedLinear, AdapterShape, ReaderMini, fastest_kind
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Recipe:
     """How often it loses articles, prepositions and auxiliary verbs as well."""
     average: float = 0.999
     """Weights are averaged over about 1 / (1 - average) steps; 0 takes the last ones."""
-    runs: int = 1
-    """Adapters that are trained from the same beginning on the questions in different orders, and averaged."""
+    orders: tuple = (0,)
+    """Adapters that are trained from the same beginning, one on the questions in each of these orders, and averaged."""
     seed: int = 1
     repeats: dict = field(default_factory=dict)
     """By set, how often its questions are seen in an epoch; 1 where nothing is said."""
@@ -176,13 +176,13 @@ def order_of(questions, recipe, rng):
 
 
 def train_all(questions, base_folder, recipe, checkpoint=None, said=print, device="cpu"):
-    """The average of the recipe's runs. Each leaves its checkpoint until all are done."""
+    """The average of the adapters of all orders. Each leaves its checkpoint until all are done."""
     models = []
-    for run in range(recipe.runs):
-        if recipe.runs > 1:
-            said(f"run {run + 1} of {recipe.runs}")
-        path = f"{checkpoint}.{run}" if checkpoint else None
-        models.append(train(questions, base_folder, recipe, path, said=said, device=device, order_seed=run))
+    for n, order in enumerate(recipe.orders):
+        if len(recipe.orders) > 1:
+            said(f"run {n + 1} of {len(recipe.orders)}")
+        path = f"{checkpoint}.{order}" if checkpoint else None
+        models.append(train(questions, base_folder, recipe, path, said=said, device=device, order_seed=order))
     return average(models)
 
 
@@ -212,7 +212,7 @@ def train(questions, base_folder, recipe, checkpoint=None, every=200, said=print
     torch.use_deterministic_algorithms(True)
     tokens = Tokens(base_folder)
     shape = AdapterShape(recipe.rank, recipe.rank_rest)
-    model = ReaderMini(base_folder, shape, torch.bfloat16).to(device)
+    model = ReaderMini(base_folder, shape, fastest_kind(device)).to(device)
     parameters = list(model.parameters())
     plain = [p for p in parameters if p.dim() < 2]
     matrices = [p for p in parameters if p.dim() >= 2]
