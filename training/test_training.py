@@ -113,6 +113,7 @@ class Training(unittest.TestCase):
     def test_what_is_wrong_is_named(self):
         mill(self.work / "mill")
         for more, said in ((["--set", "ranks=3"], "ranks: unknown"), (["--pair", "x"], "--pair x"),
+                           (["--set", 'varied={"0": {"rank": 3}}'], "varied: rank: cannot be varied"),
                            (["--hold-out", "kitchen=0.5"], "kitchen is not trained on"),
                            (["--tamis", "/no/such/tamis"], "no such file")):
             done = train(self.work, *more)

@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -52,6 +52,8 @@ class Recipe:
     """Weights are averaged over about 1 / (1 - average) steps; 0 takes the last ones."""
     orders: tuple = (0,)
     """Adapters that are trained from the same beginning, one on the questions in each of these orders, and averaged."""
+    varied: dict = field(default_factory=dict)
+    """What of the recipe is otherwise in the run of an order: readers that learnt differently err differently."""
     seed: int = 1
     repeats: dict = field(default_factory=dict)
     """By set, how often its questions are seen in an epoch; 1 where nothing is said."""
@@ -182,8 +184,18 @@ def train_all(questions, base_folder, recipe, checkpoint=None, said=print, devic
         if len(recipe.orders) > 1:
             said(f"run {n + 1} of {len(recipe.orders)}")
         path = f"{checkpoint}.{order}" if checkpoint else None
-        models.append(train(questions, base_folder, recipe, path, said=said, device=device, order_seed=order))
+        of_run = varied(recipe, order)
+        models.append(train(questions, base_folder, of_run, path, said=said, device=device, order_seed=order))
     return average(models)
+
+
+def varied(recipe, order):
+    """The recipe of one run. What is averaged has the same beginning and the same shape."""
+    other = recipe.varied.get(str(order), {})
+    able = {part.name for part in fields(Recipe)} - {"rank", "rank_rest", "seed", "orders", "varied"}
+    if refused := sorted(set(other) - able):
+        raise SystemExit(f"recipe: varied: {', '.join(refused)}: cannot be varied; there are {', '.join(sorted(able))}")
+    return replace(recipe, **other)
 
 
 @torch.no_grad()
