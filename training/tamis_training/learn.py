@@ -179,12 +179,11 @@ def order_of(questions, recipe, rng):
 
 def train_all(questions, base_folder, recipe, checkpoint=None, said=print, device="cpu"):
     """The average of the adapters of all orders. Each leaves its checkpoint until all are done."""
-    models = []
-    for n, order in enumerate(recipe.orders):
+    recipes, models = [varied(recipe, order) for order in recipe.orders], []
+    for n, (order, of_run) in enumerate(zip(recipe.orders, recipes)):
         if len(recipe.orders) > 1:
             said(f"run {n + 1} of {len(recipe.orders)}")
         path = f"{checkpoint}.{order}" if checkpoint else None
-        of_run = varied(recipe, order)
         models.append(train(questions, base_folder, of_run, path, said=said, device=device, order_seed=order))
     return average(models)
 
