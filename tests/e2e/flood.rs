@@ -47,8 +47,14 @@ fn threads_take_turns_and_those_that_compute_give_way() {
     let server = Server::start();
     let threads = |name| scheduling(server.child.id(), name);
     for (name, expected) in [("tokio-", (0, BATCH)), ("query-", (5, BATCH)), ("ingest-", (10, BATCH))] {
-        let told = threads(name);
-        assert!(!told.is_empty() && told.iter().all(|t| *t == expected), "{name}: {told:?}");
+        // A thread has its name before it has its turn: where much else runs, that is seen.
+        let begun = Instant::now();
+        let mut told = threads(name);
+        while !(told.iter().all(|t| *t == expected) && !told.is_empty()) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{name}: {told:?}");
+            std::thread::sleep(Duration::from_millis(20));
+            told = threads(name);
+        }
     }
 }
 

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use crate::double::Double;
 use crate::support::{Server, fail, json, succeed, tamis};
 
+/// An arithmetic that `auto` is on no CPU, so that it makes another encoder everywhere.
+const OTHER: [&str; 2] = ["--precision", "fp32"];
+
 fn folder() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for n in 0..70 {
@@ -71,7 +74,7 @@ fn a_collection_goes_through_a_file() {
         (vec!["import", "long.txt", "--collection", "f"], "no export"),
         (vec!["import", "empty.tamis", "--collection", "f"], "empty"),
         (vec!["import", "none.tamis", "--collection", "f"], "none.tamis"),
-        (vec!["import", "with.tamis", "--collection", "f", "--precision", "int8"], "fingerprint"),
+        ([&["import", "with.tamis", "--collection", "f"], &OTHER[..]].concat(), "fingerprint"),
         (vec!["export", "--collection", "nowhere", "-o", "x.tamis"], "nowhere"),
     ] {
         let (_, said) = fail(d, &arguments);
@@ -79,7 +82,7 @@ fn a_collection_goes_through_a_file() {
     }
     assert!(!d.join("x.tamis").exists());
     // Without vectors, another encoder takes it.
-    assert_eq!(import(&["without.tamis", "--collection", "int8", "--precision", "int8"]), (72, 0));
+    assert_eq!(import(&[&["without.tamis", "--collection", "other"], &OTHER[..]].concat()), (72, 0));
 }
 
 #[test]
@@ -90,14 +93,14 @@ fn a_collection_is_encoded_anew_and_put_in_its_place() {
         let to = ["--index", index];
         succeed(d, &[&["ingest", "61.md", "62.md", "table.csv"], &to[..]].concat());
         let wanted = context(d, &to);
-        let int8 = ["--index", index, "--precision", "int8"];
-        let told = json(d, &[&["reindex", "--keep-old", "--format", "json"], &int8[..]].concat());
+        let other = [&to[..], &OTHER].concat();
+        let told = json(d, &[&["reindex", "--keep-old", "--format", "json"], &other[..]].concat());
         assert_eq!((told["encoded"].as_u64(), told["documents"].as_u64()), (Some(3), Some(3)), "{told}");
-        assert!(context(d, &int8).contains("427 holes"));
+        assert!(context(d, &other).contains("427 holes"));
         let (_, said) = fail(d, &[&["compress", "-q", "holes", "-b", "100"], &to[..]].concat());
         assert!(said.contains("fingerprint"), "{said}");
         assert_eq!(context(d, &[&to[..], &["--collection", "default-reindexed"]].concat()), wanted);
-        assert!(fail(d, &[&["reindex"], &int8[..]].concat()).1.contains("already"));
+        assert!(fail(d, &[&["reindex"], &other[..]].concat()).1.contains("already"));
         succeed(d, &[&["collections", "switch", "default", "default-reindexed"], &to[..]].concat());
         assert_eq!(context(d, &to), wanted);
         let overlap = [&["reindex", "--overlap", "1"], &to[..]].concat();
@@ -146,22 +149,21 @@ fn what_is_killed_in_the_middle_is_done_by_running_it_again() {
     let directory = folder();
     let d = directory.path();
     succeed(d, &["ingest", "."]);
-    let int8 = ["--precision", "int8"];
     let mut deaths = 0;
     for round in 0..4 {
-        deaths += u64::from(killed(d, &["reindex", "--precision", "int8"], 400 + round * 350));
+        deaths += u64::from(killed(d, &[&["reindex"], &OTHER[..]].concat(), 400 + round * 350));
         // The one or the other, whole.
         let listed = json(d, &["collections", "get", "default", "--format", "json"]);
         assert_eq!(listed["documents"].as_u64(), Some(72), "{listed}");
-        if listed["fingerprint"].as_str().unwrap().contains("int8") {
+        if listed["fingerprint"].as_str().unwrap().contains("fp32") {
             break;
         }
     }
     let finished = json(d, &["collections", "get", "default", "--format", "json"]);
-    if !finished["fingerprint"].as_str().unwrap().contains("int8") {
-        succeed(d, &[&["reindex"], &int8[..]].concat());
+    if !finished["fingerprint"].as_str().unwrap().contains("fp32") {
+        succeed(d, &[&["reindex"], &OTHER[..]].concat());
     }
-    assert!(context(d, &int8).contains("427 holes"));
+    assert!(context(d, &OTHER).contains("427 holes"));
 
     for round in 0..2 {
         deaths += u64::from(killed(d, &["backup", "kept"], 200 + round * 150));
@@ -174,12 +176,12 @@ fn what_is_killed_in_the_middle_is_done_by_running_it_again() {
         succeed(d, &["backup", "kept"]);
     }
     for round in 0..2 {
-        deaths +=
-            u64::from(killed(d, &["restore", "kept", "--data-dir", "anew", "--precision", "int8"], 400 + round * 400));
+        let restore = [&["restore", "kept", "--data-dir", "anew"], &OTHER[..]].concat();
+        deaths += u64::from(killed(d, &restore, 400 + round * 400));
     }
-    let restored = [&int8[..], &["--data-dir", "anew"]].concat();
+    let restored = [&OTHER[..], &["--data-dir", "anew"]].concat();
     succeed(d, &[&["restore", "kept"], &restored[..]].concat());
-    assert_eq!(context(d, &restored), context(d, &int8));
+    assert_eq!(context(d, &restored), context(d, &OTHER));
     for store in [&[][..], &["--data-dir", "anew"]] {
         assert!(succeed(d, &[&["doctor"], store].concat()).contains("all parts of the index say the same"));
     }
