@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use fastembed::InitOptionsUserDefined;
+use memchr::memmem;
 use ort::environment::Environment;
 use ort::ep::{ArbitrarilyConfigurableExecutionProvider, ExecutionProviderDispatch};
 use ort::session::Session;
@@ -22,6 +23,10 @@ use crate::models::{self, Cache, Progress, catalog};
 
 /// A path to another ONNX Runtime library than the pinned one.
 const OVERRIDE: &str = "TAMIS_ONNXRUNTIME";
+
+/// What has to be set to 1 before a build that reports its use to its maker is loaded, so that it does not. Told by the API
+/// after that, as we do as well, it has already written an id of the machine and looked for whom to send it to.
+const SILENCE: &str = "ORT_DISABLE_TELEMETRY";
 
 struct Loaded {
     environment: Environment,
@@ -108,13 +113,25 @@ fn environment(openvino: bool, cache: &Cache, progress: &dyn Progress) -> Result
     Ok(environment)
 }
 
+/// A library of the user's own.
+fn chosen(path: PathBuf) -> Result<PathBuf> {
+    let refused = |why: &str| Err(Error::model("onnxruntime", format!("{OVERRIDE}={}: {why}", path.display())));
+    if !path.is_file() {
+        return refused("no such file");
+    }
+    let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+    let is_silenced = std::env::var_os(SILENCE).is_some_and(|v| v == "1");
+    if !is_silenced && memmem::find(&bytes, SILENCE.as_bytes()).is_some() {
+        return refused(&format!(
+            "this build reports its use to its maker: set {SILENCE}=1, or take one that does not"
+        ));
+    }
+    Ok(path)
+}
+
 fn library(openvino: bool, cache: &Cache, progress: &dyn Progress) -> Result<PathBuf> {
     if let Some(path) = std::env::var_os(OVERRIDE).filter(|v| !v.is_empty()).map(PathBuf::from) {
-        return if path.is_file() {
-            Ok(path)
-        } else {
-            Err(Error::model("onnxruntime", format!("{OVERRIDE}={}: no such file", path.display())))
-        };
+        return chosen(path);
     }
     let artifact = if openvino { catalog::RUNTIME_OPENVINO } else { catalog::RUNTIME };
     let Some(artifact) = artifact else {

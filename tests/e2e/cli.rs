@@ -269,3 +269,43 @@ fn late_pooling_is_a_setting_of_the_collection() {
     let shown = json(d, &["collections", "get", "cheap", "--format", "json"]);
     assert_eq!(shown["block_vectors"], "pooled");
 }
+
+/// Everything in a folder.
+fn files_in(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = ignore::WalkBuilder::new(directory).standard_filters(false).build();
+    entries.map(|e| e.unwrap().into_path()).filter(|path| path.is_file()).collect()
+}
+
+#[test]
+fn a_run_leaves_nothing_outside_of_its_data_and_tells_nobody() {
+    let (directory, home) = (folder(), tempfile::tempdir().unwrap());
+    let models = tamis::models::Cache::from_environment().unwrap();
+    let at_home = |arguments: &[&str]| {
+        let mut command = tamis(directory.path(), arguments);
+        // What keeps some libraries from reporting their use is not there for the people who run this.
+        for name in ["CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"] {
+            command.env_remove(name);
+        }
+        command.env("HOME", home.path()).env("TAMIS_CACHE_DIR", models.root());
+        command
+    };
+    assert!(at_home(&["ingest", "docs"]).output().unwrap().status.success());
+    assert!(at_home(&["compress", "-q", "soup", "-b", "50"]).output().unwrap().status.success());
+    assert_eq!(files_in(home.path()), Vec::<std::path::PathBuf>::new());
+
+    let library = directory.path().join("libreports.so");
+    fs::write(&library, b"\x7fELF and later ORT_DISABLE_TELEMETRY, as such builds have it").unwrap();
+    let with_library = |silenced: &str| {
+        let mut command = at_home(&["compress", "-q", "soup", "-b", "50"]);
+        let output =
+            command.env("TAMIS_ONNXRUNTIME", &library).env("ORT_DISABLE_TELEMETRY", silenced).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for silenced in ["", "0"] {
+        let said = with_library(silenced);
+        assert!(said.contains("reports its use to its maker: set ORT_DISABLE_TELEMETRY=1"), "{said}");
+    }
+    let said = with_library("1");
+    assert!(said.contains("libreports.so") && !said.contains("reports its use"), "{said}");
+}
