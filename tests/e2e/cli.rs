@@ -289,14 +289,21 @@ fn a_run_leaves_nothing_outside_of_its_data_and_tells_nobody() {
         command.env("HOME", home.path()).env("TAMIS_CACHE_DIR", models.root());
         command
     };
-    assert!(at_home(&["ingest", "docs"]).output().unwrap().status.success());
-    assert!(at_home(&["compress", "-q", "soup", "-b", "50"]).output().unwrap().status.success());
+    // Where `auto` is bf16, the library for plain sessions is tested as well.
+    let of = |precision: &'static str| ["--collection", precision, "--precision", precision];
+    let asked = ["compress", "-q", "soup", "-b", "50"];
+    for precision in ["auto", "int8"] {
+        for arguments in [&["ingest", "docs"][..], &asked] {
+            let output = at_home(&[arguments, &of(precision)].concat()).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
     assert_eq!(files_in(home.path()), Vec::<std::path::PathBuf>::new());
 
     let library = directory.path().join("libreports.so");
     fs::write(&library, b"\x7fELF and later ORT_DISABLE_TELEMETRY, as such builds have it").unwrap();
     let with_library = |silenced: &str| {
-        let mut command = at_home(&["compress", "-q", "soup", "-b", "50"]);
+        let mut command = at_home(&[&asked[..], &of("int8")].concat());
         let output =
             command.env("TAMIS_ONNXRUNTIME", &library).env("ORT_DISABLE_TELEMETRY", silenced).output().unwrap();
         assert!(!output.status.success());
