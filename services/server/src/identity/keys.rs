@@ -160,7 +160,7 @@ mod tests {
         let (new, new_entry) = create(entry("new", None)).unwrap();
         let keys = Keys::of(&[old_entry.clone(), new_entry.clone()]).unwrap();
         assert_eq!(&*keys.access(&new).unwrap().name, "new");
-        assert!(!new_entry.blake3.contains(new.rsplit('_').next().unwrap()));
+        assert!(!new_entry.blake3.contains(new.splitn(3, '_').last().unwrap()));
         assert_eq!(keys.access(&old).unwrap_err(), Refusal::Invalid("the key has expired"));
         let crossed = new.replace("tms_new_", "tms_old_");
         for unknown in ["tms_", "tms_new", "tms_new_", "tms_none_x", &crossed, &new[..new.len() - 1]] {
