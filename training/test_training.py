@@ -92,6 +92,21 @@ class Training(unittest.TestCase):
         with self.assertRaises(SystemExit):
             learn.train(questions, base, learn.Recipe(epochs=1.0, repeats={}, seed=2), checkpoint=checkpoint, said=said)
 
+    def test_every_question_comes_once_beside_ever_more_that_do_not_answer(self):
+        for count in (1, 7, 200, 2274):
+            for growth in (0.0, 0.3, 1.0):
+                recipe = learn.Recipe(questions=2, negatives=8, growth=growth)
+                plan = learn.batches(count, recipe)
+                places = [n for first, questions, _ in plan for n in range(first, first + questions)]
+                self.assertEqual(places, list(range(len(places))))
+                self.assertTrue(count - 6 <= len(places) <= count or len(plan) == 1)
+                negatives = [step[2] for step in plan]
+                self.assertEqual(negatives, sorted(negatives))
+                self.assertEqual(negatives[0], 1 if growth else 8)
+                self.assertTrue(all(q >= 2 and q * (2 + n) <= 20 for _, q, n in plan))
+        self.assertEqual(plan[-1][2], 8)
+        self.assertEqual(learn.batches(3, learn.Recipe(questions=1, negatives=0, growth=0.5))[0], (0, 1, 0))
+
     def test_gradients_are_those_of_the_merged_matrix(self):
         torch.manual_seed(3)
         layer = model.AdaptedLinear(torch.randn(7, 5), torch.randn(7), 2)

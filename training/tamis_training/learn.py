@@ -25,6 +25,10 @@ class Recipe:
     positives: int = 2
     negatives: int = 4
     """Passages of a question: at most so many with a wanted block, and so many without."""
+    growth: float = 0.0
+    """Over so much of a run, passages without a wanted block grow from one a question to `negatives`, each as long as its
+    logarithm, and a batch has as many more questions as keep its size. Reading is learnt from some 400 questions whatever
+    stands beside the answer; with all of `negatives` from the start they cost a third of the run."""
     top: int = 12
     """Negatives come from so many of the best passages of the fast ranking."""
     rate: float = 1e-3
@@ -83,6 +87,21 @@ def asked_otherwise(rng, tokens, question, recipe):
         drop = np.concatenate([drop, tokens.words("the a an of in on at to for is are was were did do does has have had")])
     ids = question.ids[~np.isin(question.ids, drop)]
     return replace(question, ids=ids) if 0 < len(ids) < len(question.ids) else question
+
+
+def batches(count, recipe):
+    """For every step of a run over so many questions: the first, how many, and at most how many negatives each has."""
+    out, first = [], 0
+    size = recipe.questions * (recipe.positives + recipe.negatives)
+    while first < count:
+        grown = min(1.0, first / (recipe.growth * count)) if recipe.growth else 1.0
+        negatives = round(recipe.negatives**grown) if recipe.negatives else 0
+        questions = size // (recipe.positives + negatives)
+        out.append((first, questions, negatives))
+        first += questions
+    if len(out) > 1 and out[-1][0] + out[-1][1] > count:
+        out.pop()
+    return out
 
 
 def sequences(rng, tokens, questions, recipe):
@@ -235,8 +254,8 @@ def train(questions, base_folder, recipe, checkpoint=None, every=200, said=print
     for _ in range(math.ceil(recipe.epochs)):
         order += order_of(questions, recipe, rng)
     order = order[: round(len(order) * recipe.epochs / math.ceil(recipe.epochs))]
-    steps = max(1, len(order) // recipe.questions)
-    first = 0
+    plan = batches(len(order), recipe)
+    steps, first = len(plan), 0
     if checkpoint and os.path.exists(checkpoint):
         state = torch.load(checkpoint, weights_only=False)
         if state["recipe"] != asdict(recipe) or state["steps"] != steps:
@@ -251,8 +270,9 @@ def train(questions, base_folder, recipe, checkpoint=None, every=200, said=print
     for step in range(first, steps):
         # Drawn by the step, so that a run that was interrupted goes on as it would have.
         rng = np.random.default_rng([recipe.seed, order_seed, step])
-        batch = order[step * recipe.questions : (step + 1) * recipe.questions]
-        items, with_answer = sequences(rng, tokens, batch, recipe)
+        start, count, negatives = plan[step]
+        batch = order[start : start + count]
+        items, with_answer = sequences(rng, tokens, batch, replace(recipe, negatives=negatives))
         if not items:
             continue  # nothing is left of these questions, or they are shown without the only passages they have
         done = step / steps
