@@ -326,6 +326,14 @@ pub trait Index: Send + Sync {
         false
     }
 
+    /// Derives what could not follow an earlier write and can now: until then readers see what was before it.
+    ///
+    /// # Errors
+    /// The store's errors: it still can't.
+    fn catch_up(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The collections of all tenants, for upkeep.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tamis_proto::v1::IngestResponse;
+use tamis_proto::v1::{Budget, CompressRequest, Document, IngestResponse};
 
 use crate::metrics::{free_address, get};
 use crate::support::{Server, document, fail, json, run, succeed};
@@ -80,12 +80,11 @@ async fn a_server_whose_store_failed_asks_for_a_restart_once_there_is_room() {
         return;
     };
     let (address, data) = (free_address(), directory.path().join("store"));
-    fs::create_dir(&data).unwrap();
+    // What is derived has a disk of its own: it is the truth that fails.
+    let lexical = data.join("lexical");
+    fs::create_dir_all(&lexical).unwrap();
+    let derived = Mounted::at(&lexical).unwrap();
     let server = Server::start_on(&data, &[("TAMIS_METRICS_LISTEN", &address)]);
-    let texts = |from: usize| -> Vec<_> {
-        let text = |n| format!("# Sieve {n}\n\nThe mesh of sieve {n} has {} holes. It is made in Lyon.\n", n * 7);
-        (from..from + 60).map(|n| document(&n.to_string(), &text(n))).collect()
-    };
     assert_eq!(taken(&server.ingest("docs", texts(0)).await), 60);
     let filler = directory.path().join("filler");
     fs::write(&filler, vec![0; 32 << 20]).unwrap_err();
@@ -108,7 +107,60 @@ async fn a_server_whose_store_failed_asks_for_a_restart_once_there_is_room() {
     server.kill();
     let server = Server::start_on(&data, &[]);
     assert_eq!(taken(&server.ingest("docs", texts(10_000)).await), 60);
+    drop((server, derived, mounted));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_terms_find_no_room_answers_as_before_and_catches_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let lexical = directory.path().join("lexical");
+    fs::create_dir(&lexical).unwrap();
+    let Some(mounted) = Mounted::at(&lexical) else {
+        println!("not run: mounting a file system is not allowed here");
+        return;
+    };
+    let address = free_address();
+    let server = Server::start_on(directory.path(), &[("TAMIS_METRICS_LISTEN", &address)]);
+    assert_eq!(taken(&server.ingest("docs", texts(0)).await), 60);
+    let wanted = context(&server, 7).await;
+    assert!(wanted.contains("49 holes"), "{wanted}");
+
+    let filler = lexical.join("filler");
+    fs::write(&filler, vec![0; 32 << 20]).unwrap_err();
+    for _ in 0..2 {
+        let refused = server.ingest("docs", texts(60)).await;
+        assert_eq!((refused.len(), taken(&refused)), (60, 0), "one by one, the stream goes on");
+        let error = refused[0].error.as_ref().unwrap();
+        assert_eq!(error.reason, "STORE", "{error:?}");
+        assert_eq!(context(&server, 7).await, wanted);
+    }
+
+    fs::remove_file(&filler).unwrap();
+    // The first that was refused is in the truth, and becomes visible though nobody writes.
+    let begun = Instant::now();
+    while !context(&server, 60).await.contains("420 holes") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it never catches up");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(taken(&server.ingest("docs", texts(60)).await), 60);
+    assert!(context(&server, 7).await.contains("49 holes"));
+    assert_eq!(get(&address, "/livez").0, 200, "no restart is needed");
     drop((server, mounted));
+}
+
+fn texts(from: usize) -> Vec<Document> {
+    let text = |n| format!("# Sieve {n}\n\nThe mesh of sieve {n} has {} holes. It is made in Lyon.\n", n * 7);
+    (from..from + 60).map(|n| document(&n.to_string(), &text(n))).collect()
+}
+
+async fn context(server: &Server, sieve: usize) -> String {
+    let request = CompressRequest {
+        query: format!("How many holes has the mesh of sieve {sieve}?"),
+        collection: "docs".into(),
+        budget: Some(Budget { max_tokens: 120, tokenizer: String::new() }),
+        ..CompressRequest::default()
+    };
+    server.contexts().await.compress(request).await.unwrap().into_inner().text
 }
 
 /// How many documents were taken in.

@@ -20,11 +20,18 @@ use crate::serve::SERVICES;
 const LOOK: Duration = Duration::from_secs(2);
 /// How often what there is is counted.
 const COUNT: Duration = Duration::from_secs(30);
+/// How often what could not follow a write, on a full disk, is tried again without one.
+const CATCH_UP: Duration = Duration::from_secs(10);
 /// How often stale segments are removed; several servers of one cluster do it each for itself, which does no harm.
 const SWEEP: Duration = Duration::from_secs(3600);
 /// Goes on until the server stops. Services are ready while the index is.
 pub(crate) async fn run(app: App, health: HealthReporter) {
-    tokio::join!(look(&app, &health), again(&app, Duration::ZERO, COUNT, count), again(&app, SWEEP, SWEEP, sweep));
+    tokio::join!(
+        look(&app, &health),
+        again(&app, Duration::ZERO, COUNT, count),
+        again(&app, CATCH_UP, CATCH_UP, |app| app.index.catch_up()),
+        again(&app, SWEEP, SWEEP, sweep)
+    );
 }
 
 async fn look(app: &App, health: &HealthReporter) {

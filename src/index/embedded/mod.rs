@@ -50,7 +50,8 @@ const ROOM: usize = 4 * 1024 * 1024;
 /// An open collection: one writer at a time, readers on the current snapshot.
 struct Collection {
     record: CollectionRecord,
-    /// `None` after deriving failed half-way: whoever finds that loads the collection anew.
+    /// `None` after deriving failed half-way: whoever wants to write loads the collection anew, and until that is
+    /// possible `current` goes on answering.
     writer: Mutex<Option<Writer>>,
     current: RwLock<Arc<Snapshot>>,
 }
@@ -115,13 +116,13 @@ impl EmbeddedIndex {
         let read = self.truth.read()?;
         let mut live = Live::load(&read, &record)?;
         self.renew_cells(&record, &mut live)?;
-        let lexical = match self.catch_up(&record, &read, &live) {
+        let lexical = match self.open_lexical(&record, &read, &live) {
             Ok(lexical) => lexical,
             Err(e) => {
                 tracing::warn!("making the lexical index of {} anew, because it can't follow: {e}", record.name);
                 let directory = self.lexical_directory(record.id);
                 std::fs::remove_dir_all(&directory).map_err(Error::io(&directory))?;
-                self.catch_up(&record, &read, &live)?
+                self.open_lexical(&record, &read, &live)?
             }
         };
         let snapshot = Snapshot::new(record.clone(), read, lexical.searcher(), live.clone());
@@ -133,7 +134,7 @@ impl EmbeddedIndex {
     }
 
     /// Opens the lexical index of a collection and brings it up to the truth.
-    fn catch_up(&self, record: &CollectionRecord, read: &truth::Read, live: &Live) -> Result<Lexical> {
+    fn open_lexical(&self, record: &CollectionRecord, read: &truth::Read, live: &Live) -> Result<Lexical> {
         let mut lexical = Lexical::open(&self.lexical_directory(record.id))?;
         let last = read.last_change(record.id)?;
         match lexical.applied() {
@@ -190,7 +191,8 @@ impl EmbeddedIndex {
             let collection = self.collection_handle(scope)?;
             let mut slot = lock(&collection.writer);
             let Some(mut writer) = slot.take() else {
-                self.forget(&collection);
+                drop(slot);
+                self.reload(scope, &collection)?;
                 continue;
             };
             // From here on the slot is empty until all went well, also if something panics.
@@ -206,9 +208,8 @@ impl EmbeddedIndex {
                 Err(e) => {
                     tracing::warn!("loading a collection anew, its derived parts could not follow: {e}");
                     drop(writer); // and with it what was not committed, and the lexical index's lock
-                    self.forget(&collection);
                     drop(slot);
-                    self.collection_handle(scope)?;
+                    self.reload(scope, &collection)?;
                     return Ok(change);
                 }
             }
@@ -216,6 +217,17 @@ impl EmbeddedIndex {
             self.renew_others(&collection);
             return Ok(change);
         }
+    }
+
+    /// Opens a collection anew from the truth, unless somebody has. Where that fails, it goes on answering as it is.
+    fn reload(&self, scope: &Scope, stale: &Arc<Collection>) -> Result<()> {
+        let record = self.truth.collection(scope)?.ok_or_else(|| no_collection(scope))?;
+        let mut open = lock(&self.open);
+        if open.get(&record.id).is_some_and(|current| Arc::ptr_eq(current, stale)) {
+            let collection = self.load(record)?;
+            open.insert(collection.record.id, Arc::new(collection));
+        }
+        Ok(())
     }
 
     /// Closes a collection, unless it was opened anew already.
@@ -366,6 +378,17 @@ impl Index for EmbeddedIndex {
     fn wants_reopening(&self) -> bool {
         // A disk that is still full would only fail again, and meanwhile nobody would be answered.
         self.truth.has_failed() && self.has_room()
+    }
+
+    fn catch_up(&self) -> Result<()> {
+        let mut all = Ok(());
+        for scope in self.scopes()? {
+            let collection = self.collection_handle(&scope)?;
+            if collection.writer.try_lock().is_ok_and(|slot| slot.is_none()) {
+                all = all.and(self.reload(&scope, &collection));
+            }
+        }
+        all
     }
 
     fn scopes(&self) -> Result<Vec<Scope>> {
