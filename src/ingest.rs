@@ -87,6 +87,7 @@ impl Ingestor {
     pub fn stage(&self, scope: &Scope, mut document: Document, deadline: &Deadline) -> Result<Staged> {
         let content = std::mem::take(&mut document.content);
         let source = extract::read(&document, content)?;
+        self.index.catch_up(scope)?;
         let view = self.index.view(scope)?;
         let settings = view.settings().clone();
         settings.check(&scope.collection, self.encoder.fingerprint())?;

@@ -291,7 +291,7 @@ pub trait Index: Send + Sync {
     /// returns they survive a crash. Of two heads with one id the later one counts.
     ///
     /// # Errors
-    /// The store's errors; then none of them is visible.
+    /// The store's errors; then none of them is visible, or not before the index has [caught up](Index::catch_up).
     fn publish(&self, scope: &Scope, heads: Vec<DocumentHead>) -> Result<()>;
 
     /// Deletes documents and returns how many there were.
@@ -326,11 +326,12 @@ pub trait Index: Send + Sync {
         false
     }
 
-    /// Derives what could not follow an earlier write and can now: until then readers see what was before it.
+    /// Has readers see all that was written: where a write failed half-way, on a full disk, they see what was before it until
+    /// it can be finished. Whoever compares what comes with what is there calls this before he looks.
     ///
     /// # Errors
-    /// The store's errors: it still can't.
-    fn catch_up(&self) -> Result<()> {
+    /// [`Error::NotFound`] for the collection, or the store's errors: it still can't.
+    fn catch_up(&self, _: &Scope) -> Result<()> {
         Ok(())
     }
 

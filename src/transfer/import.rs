@@ -184,6 +184,7 @@ impl Import {
 
     fn begin_document(&mut self, mut head: DocumentHead, settings: &CollectionSettings) -> Result<()> {
         self.seen += 1;
+        self.index.catch_up(&self.scope)?;
         let current = self.index.view(&self.scope)?.document(&head.id)?;
         let skipped = current.is_some_and(|current| current.says_the_same(&head));
         if skipped {

@@ -2,20 +2,21 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tamis_proto::v1::{Budget, CompressRequest, Document, IngestResponse};
 
 use crate::metrics::{free_address, get};
-use crate::support::{Server, document, fail, json, run, succeed};
+use crate::support::{BINARY, Server, document, fail, json, run, succeed};
 
 /// A mounted file system, as long as this lives.
 struct Mounted<'a>(&'a Path);
 
 impl<'a> Mounted<'a> {
     fn at(path: &'a Path) -> Option<Self> {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(path).status();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=160m", "tmpfs"]).arg(path).status();
         mounted.is_ok_and(|status| status.success()).then_some(Self(path))
     }
 
@@ -54,7 +55,7 @@ fn what_is_stored_is_answered_from_a_full_disk_and_the_rest_comes_when_there_is_
     let wanted = context();
     assert!(wanted.contains("49 holes"), "{wanted}");
 
-    let full = fs::write(disk.join("filler"), vec![0; 32 << 20]).unwrap_err();
+    let full = fs::write(disk.join("filler"), vec![0; 192 << 20]).unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     let output = run(d, &[&["ingest", "docs"], &store[..]].concat());
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -73,22 +74,35 @@ fn what_is_stored_is_answered_from_a_full_disk_and_the_rest_comes_when_there_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_whose_store_failed_asks_for_a_restart_once_there_is_room() {
+async fn a_full_disk_refuses_documents_until_there_is_room_again() {
     let directory = tempfile::tempdir().unwrap();
     let Some(mounted) = Mounted::at(directory.path()) else {
         println!("not run: mounting a file system is not allowed here");
         return;
     };
-    let (address, data) = (free_address(), directory.path().join("store"));
-    // What is derived has a disk of its own: it is the truth that fails.
-    let lexical = data.join("lexical");
-    fs::create_dir_all(&lexical).unwrap();
-    let derived = Mounted::at(&lexical).unwrap();
-    let server = Server::start_on(&data, &[("TAMIS_METRICS_LISTEN", &address)]);
+    let server = Server::start_on(directory.path(), &[]);
     assert_eq!(taken(&server.ingest("docs", texts(0)).await), 60);
     let filler = directory.path().join("filler");
-    fs::write(&filler, vec![0; 32 << 20]).unwrap_err();
-    // The store's file has some room of its own.
+    fs::write(&filler, vec![0; 192 << 20]).unwrap_err();
+    let refused = server.ingest("docs", texts(60)).await;
+    assert_eq!(taken(&refused), 0);
+    let error = refused[0].error.as_ref().unwrap();
+    assert!(error.reason == "STORE" && error.message.contains("the disk is full; free some space"), "{error:?}");
+    assert!(context(&server, 7).await.contains("49 holes"));
+    fs::remove_file(&filler).unwrap();
+    assert_eq!(taken(&server.ingest("docs", texts(60)).await), 60);
+    drop((server, mounted));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_store_failed_asks_for_a_restart_once_a_write_would_succeed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (address, data) = (free_address(), directory.path().join("store"));
+    fs::create_dir(&data).unwrap();
+    let server = Server::of(limited(&data, &address), &data);
+    assert_eq!(taken(&server.ingest("docs", texts(0)).await), 60);
+    // No file may be longer than the store's is: like a disk that ends in the middle of a write.
+    limit(&server, Some(fs::metadata(data.join("truth.redb")).unwrap().len()));
     let mut round = 0;
     while taken(&server.ingest("docs", texts(round * 60)).await) > 0 || round < 2 {
         round += 1;
@@ -97,7 +111,7 @@ async fn a_server_whose_store_failed_asks_for_a_restart_once_there_is_room() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!((get(&address, "/livez").0, get(&address, "/readyz").0), (200, 200), "a restart would not help");
 
-    fs::remove_file(&filler).unwrap();
+    limit(&server, None);
     let begun = Instant::now();
     while get(&address, "/livez").0 == 200 {
         assert!(begun.elapsed() < Duration::from_secs(30), "it never asks for a restart");
@@ -107,7 +121,20 @@ async fn a_server_whose_store_failed_asks_for_a_restart_once_there_is_room() {
     server.kill();
     let server = Server::start_on(&data, &[]);
     assert_eq!(taken(&server.ingest("docs", texts(10_000)).await), 60);
-    drop((server, derived, mounted));
+}
+
+/// A server that is told when a file grows too long, where others would be ended.
+fn limited(data: &Path, metrics: &str) -> Child {
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data-dir", &data.display().to_string()].join(" ");
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("trap '' XFSZ; exec {BINARY} {serve}")]).current_dir(data);
+    command.env("TAMIS_METRICS_LISTEN", metrics).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// Limits how long a server's files may get.
+fn limit(server: &Server, bytes: Option<u64>) {
+    let process = Pid::from_raw(i32::try_from(server.child.id()).unwrap()).unwrap();
+    prlimit(Some(process), Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,24 +153,24 @@ async fn a_server_whose_terms_find_no_room_answers_as_before_and_catches_up() {
     assert!(wanted.contains("49 holes"), "{wanted}");
 
     let filler = lexical.join("filler");
-    fs::write(&filler, vec![0; 32 << 20]).unwrap_err();
-    for _ in 0..2 {
-        let refused = server.ingest("docs", texts(60)).await;
-        assert_eq!((refused.len(), taken(&refused)), (60, 0), "one by one, the stream goes on");
-        let error = refused[0].error.as_ref().unwrap();
-        assert_eq!(error.reason, "STORE", "{error:?}");
-        assert_eq!(context(&server, 7).await, wanted);
-    }
+    fs::write(&filler, vec![0; 192 << 20]).unwrap_err();
+    let other = document("7", "# Sieve 7\n\nThe mesh of sieve 7 has 50 holes. It is made in Lyon.\n");
+    assert_eq!(taken(&server.ingest("docs", vec![other]).await), 0);
+    // The other text is in the truth, so the first is not what is there already.
+    let refused = server.ingest("docs", texts(0)).await;
+    assert_eq!((refused.len(), taken(&refused)), (60, 0), "one by one, the stream goes on");
+    let error = refused[7].error.as_ref().unwrap();
+    assert!(error.reason == "STORE" && error.message.contains("the disk is full; free some space"), "{error:?}");
+    assert_eq!(context(&server, 7).await, wanted);
 
     fs::remove_file(&filler).unwrap();
-    // The first that was refused is in the truth, and becomes visible though nobody writes.
     let begun = Instant::now();
-    while !context(&server, 60).await.contains("420 holes") {
+    while !context(&server, 7).await.contains("50 holes") {
         assert!(begun.elapsed() < Duration::from_secs(60), "it never catches up");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    assert_eq!(taken(&server.ingest("docs", texts(60)).await), 60);
-    assert!(context(&server, 7).await.contains("49 holes"));
+    assert_eq!(taken(&server.ingest("docs", texts(0)).await), 60);
+    assert_eq!(context(&server, 7).await, wanted);
     assert_eq!(get(&address, "/livez").0, 200, "no restart is needed");
     drop((server, mounted));
 }

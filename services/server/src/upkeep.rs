@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tamis::document::TenantId;
-use tamis::error::Result;
+use tamis::error::{Error, Result};
 use tamis::index::qdrant::SWEPT_AFTER;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tonic_health::ServingStatus;
@@ -29,7 +29,7 @@ pub(crate) async fn run(app: App, health: HealthReporter) {
     tokio::join!(
         look(&app, &health),
         again(&app, Duration::ZERO, COUNT, count),
-        again(&app, CATCH_UP, CATCH_UP, |app| app.index.catch_up()),
+        again(&app, CATCH_UP, CATCH_UP, catch_up),
         again(&app, SWEEP, SWEEP, sweep)
     );
 }
@@ -104,6 +104,17 @@ fn count(app: &App) -> Result<()> {
     }
     app.metrics.index(documents, segments, bytes);
     Ok(())
+}
+
+fn catch_up(app: &App) -> Result<()> {
+    let mut all = Ok(());
+    for scope in app.index.scopes()? {
+        match app.index.catch_up(&scope) {
+            Err(Error::NotFound { .. }) => {} // deleted meanwhile
+            done => all = all.and(done),
+        }
+    }
+    all
 }
 
 fn sweep(app: &App) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::truth::Read;
-use super::{EmbeddedIndex, current};
+use super::{EmbeddedIndex, current, lock, room};
 use crate::document::Revision;
 use crate::error::{Error, Result};
 use crate::index::{Disagreement, DocumentHead, Index, Scope};
@@ -86,12 +86,13 @@ fn derived(index: &EmbeddedIndex, scope: &Scope, heads: &[DocumentHead], repair:
         }
     }
     if repair && !wrong.is_empty() {
-        // Loaded anew, the lexical index is missing and everything is derived again.
+        // Without the lexical index everything is derived again.
         let directory = index.lexical_directory(collection.record.id);
-        index.forget(&collection);
-        drop((snapshot, collection));
+        room::for_writing(&directory)?;
+        let mut slot = lock(&collection.writer);
+        drop((slot.take(), snapshot));
         std::fs::remove_dir_all(&directory).map_err(Error::io(&directory))?;
-        index.collection_handle(scope)?;
+        *slot = Some(index.follow(&collection)?);
     }
     Ok(wrong.into_iter().map(|what| Disagreement { what, repaired: repair }).collect())
 }

@@ -14,14 +14,14 @@ mod cells;
 mod check;
 mod lexical;
 mod live;
+mod room;
 mod snapshot;
 mod truth;
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 
 use fail::fail_point;
@@ -44,15 +44,14 @@ pub struct EmbeddedIndex {
     open: Mutex<HashMap<u32, Arc<Collection>>>,
 }
 
-/// Bytes that must find room before a store that failed is worth opening anew.
-const ROOM: usize = 4 * 1024 * 1024;
-
 /// An open collection: one writer at a time, readers on the current snapshot.
 struct Collection {
     record: CollectionRecord,
-    /// `None` after deriving failed half-way: whoever wants to write loads the collection anew, and until that is
-    /// possible `current` goes on answering.
+    /// `None` after deriving failed half-way: whoever writes next derives anew, and until that is possible `current` goes on
+    /// answering. Meanwhile its read transaction keeps redb from reusing pages.
     writer: Mutex<Option<Writer>>,
+    /// Whether `current` lacks what the truth has, because deriving failed.
+    behind: AtomicBool,
     current: RwLock<Arc<Snapshot>>,
 }
 
@@ -89,17 +88,6 @@ impl EmbeddedIndex {
         Ok(())
     }
 
-    /// Whether the disk takes more than what opening the store writes.
-    fn has_room(&self) -> bool {
-        let path = self.directory.join("room");
-        let written = File::create(&path).and_then(|mut file| {
-            file.write_all(&vec![1; ROOM])?;
-            file.sync_all()
-        });
-        let removed = std::fs::remove_file(&path);
-        written.and(removed).is_ok()
-    }
-
     fn collection_handle(&self, scope: &Scope) -> Result<Arc<Collection>> {
         let record = self.truth.collection(scope)?.ok_or_else(|| no_collection(scope))?;
         let mut open = lock(&self.open);
@@ -113,24 +101,42 @@ impl EmbeddedIndex {
 
     /// Opens the derived parts of a collection and brings them up to the truth.
     fn load(&self, record: CollectionRecord) -> Result<Collection> {
+        let (writer, snapshot) = self.derived(&record)?;
+        Ok(Collection {
+            record,
+            writer: Mutex::new(Some(writer)),
+            behind: AtomicBool::new(false),
+            current: RwLock::new(Arc::new(snapshot)),
+        })
+    }
+
+    fn derived(&self, record: &CollectionRecord) -> Result<(Writer, Snapshot)> {
         let read = self.truth.read()?;
-        let mut live = Live::load(&read, &record)?;
-        self.renew_cells(&record, &mut live)?;
-        let lexical = match self.open_lexical(&record, &read, &live) {
+        let mut live = Live::load(&read, record)?;
+        self.renew_cells(record, &mut live)?;
+        let directory = self.lexical_directory(record.id);
+        let lexical = match self.open_lexical(record, &read, &live) {
             Ok(lexical) => lexical,
             Err(e) => {
+                // What can't follow only because the disk is full is as it was before.
+                room::for_writing(&directory)?;
                 tracing::warn!("making the lexical index of {} anew, because it can't follow: {e}", record.name);
-                let directory = self.lexical_directory(record.id);
                 std::fs::remove_dir_all(&directory).map_err(Error::io(&directory))?;
-                self.open_lexical(&record, &read, &live)?
+                self.open_lexical(record, &read, &live)?
             }
         };
         let snapshot = Snapshot::new(record.clone(), read, lexical.searcher(), live.clone());
-        Ok(Collection {
-            record,
-            writer: Mutex::new(Some(Writer { lexical, live })),
-            current: RwLock::new(Arc::new(snapshot)),
-        })
+        Ok((Writer { lexical, live }, snapshot))
+    }
+
+    /// Derives anew, from the truth, what could not follow. Where it still can't, readers go on seeing what was before.
+    fn follow(&self, collection: &Collection) -> Result<Writer> {
+        collection.behind.store(true, Ordering::Release);
+        room::for_writing(&self.lexical_directory(collection.record.id))?;
+        let (writer, snapshot) = self.derived(&collection.record)?;
+        *collection.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        collection.behind.store(false, Ordering::Release);
+        Ok(writer)
     }
 
     /// Opens the lexical index of a collection and brings it up to the truth.
@@ -180,8 +186,8 @@ impl EmbeddedIndex {
         Ok(())
     }
 
-    /// Commits a change to the truth and derives from it. If deriving fails, the collection is loaded anew
-    /// from the truth, which has the change.
+    /// Commits a change to the truth and derives from it. If deriving fails, everything is derived anew from the truth, which
+    /// has the change.
     fn commit(
         &self,
         scope: &Scope,
@@ -190,12 +196,14 @@ impl EmbeddedIndex {
         loop {
             let collection = self.collection_handle(scope)?;
             let mut slot = lock(&collection.writer);
-            let Some(mut writer) = slot.take() else {
-                drop(slot);
-                self.reload(scope, &collection)?;
-                continue;
-            };
+            if !self.is_open(&collection) {
+                continue; // deleted meanwhile
+            }
             // From here on the slot is empty until all went well, also if something panics.
+            let mut writer = match slot.take() {
+                Some(writer) => writer,
+                None => self.follow(&collection)?,
+            };
             let change = match write(&collection.record, &writer.live) {
                 Ok(Some(change)) => change,
                 other => {
@@ -203,39 +211,20 @@ impl EmbeddedIndex {
                     return other.map(Option::unwrap_or_default);
                 }
             };
-            match self.derive(&collection, &mut writer, &change) {
-                Ok(()) => *slot = Some(writer),
-                Err(e) => {
-                    tracing::warn!("loading a collection anew, its derived parts could not follow: {e}");
-                    drop(writer); // and with it what was not committed, and the lexical index's lock
-                    drop(slot);
-                    self.reload(scope, &collection)?;
-                    return Ok(change);
-                }
+            if let Err(e) = self.derive(&collection, &mut writer, &change) {
+                tracing::warn!("deriving a collection anew, its derived parts could not follow: {e}");
+                drop(writer); // and with it what was not committed, and the lexical index's lock
+                writer = self.follow(&collection)?;
             }
+            *slot = Some(writer);
             drop(slot);
             self.renew_others(&collection);
             return Ok(change);
         }
     }
 
-    /// Opens a collection anew from the truth, unless somebody has. Where that fails, it goes on answering as it is.
-    fn reload(&self, scope: &Scope, stale: &Arc<Collection>) -> Result<()> {
-        let record = self.truth.collection(scope)?.ok_or_else(|| no_collection(scope))?;
-        let mut open = lock(&self.open);
-        if open.get(&record.id).is_some_and(|current| Arc::ptr_eq(current, stale)) {
-            let collection = self.load(record)?;
-            open.insert(collection.record.id, Arc::new(collection));
-        }
-        Ok(())
-    }
-
-    /// Closes a collection, unless it was opened anew already.
-    fn forget(&self, collection: &Arc<Collection>) {
-        let mut open = lock(&self.open);
-        if open.get(&collection.record.id).is_some_and(|current| Arc::ptr_eq(current, collection)) {
-            open.remove(&collection.record.id);
-        }
+    fn is_open(&self, collection: &Arc<Collection>) -> bool {
+        lock(&self.open).get(&collection.record.id).is_some_and(|current| Arc::ptr_eq(current, collection))
     }
 
     /// Gives collections that nobody writes a fresh read transaction: redb reuses no page that an older one
@@ -245,7 +234,7 @@ impl EmbeddedIndex {
             lock(&self.open).values().filter(|c| !Arc::ptr_eq(c, written)).cloned().collect();
         for other in others {
             // One that is being written renews itself.
-            let Ok(slot) = other.writer.try_lock() else { continue };
+            let Some(slot) = try_lock(&other.writer) else { continue };
             let (Some(writer), Ok(read)) = (slot.as_ref(), self.truth.read()) else { continue };
             let snapshot = Snapshot::new(other.record.clone(), read, writer.lexical.searcher(), writer.live.clone());
             *other.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
@@ -260,6 +249,15 @@ impl EmbeddedIndex {
 /// A lock whose holder panicked is still usable: derived state is only swapped in when complete.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The lock, unless somebody holds it.
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(e)) => Some(e.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 fn no_collection(scope: &Scope) -> Error {
@@ -341,8 +339,8 @@ impl Index for EmbeddedIndex {
         self.truth.begin(collection.record.id)
     }
 
-    fn append(&self, _: &Scope, head: &DocumentHead, first: u32, segments: &[StoredSegment]) -> Result<()> {
-        self.truth.append(head.revision, first, segments)
+    fn append(&self, scope: &Scope, head: &DocumentHead, first: u32, segments: &[StoredSegment]) -> Result<()> {
+        self.truth.append(scope, head.revision, first, segments)
     }
 
     fn abandon(&self, _: &Scope, revisions: &[Revision]) -> Result<()> {
@@ -377,18 +375,19 @@ impl Index for EmbeddedIndex {
 
     fn wants_reopening(&self) -> bool {
         // A disk that is still full would only fail again, and meanwhile nobody would be answered.
-        self.truth.has_failed() && self.has_room()
+        self.truth.has_failed() && room::for_opening(&self.directory)
     }
 
-    fn catch_up(&self) -> Result<()> {
-        let mut all = Ok(());
-        for scope in self.scopes()? {
-            let collection = self.collection_handle(&scope)?;
-            if collection.writer.try_lock().is_ok_and(|slot| slot.is_none()) {
-                all = all.and(self.reload(&scope, &collection));
-            }
+    fn catch_up(&self, scope: &Scope) -> Result<()> {
+        let collection = self.collection_handle(scope)?;
+        let behind = collection.behind.load(Ordering::Acquire);
+        // Whoever writes just now has not been answered: what he writes need not be seen yet.
+        let slot = if behind { Some(lock(&collection.writer)) } else { try_lock(&collection.writer) };
+        let Some(mut slot) = slot else { return Ok(()) };
+        if slot.is_none() && self.is_open(&collection) {
+            *slot = Some(self.follow(&collection)?);
         }
-        all
+        Ok(())
     }
 
     fn scopes(&self) -> Result<Vec<Scope>> {

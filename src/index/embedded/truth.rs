@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use read::Read;
 
 use super::cells::Cells;
-use super::no_collection;
+use super::{no_collection, room};
 use crate::document::{CollectionName, DocumentId, Revision, TenantId};
 use crate::error::{Error, Result};
 use crate::index::{CollectionSettings, DocumentHead, Scope, StoredSegment, switched};
@@ -65,7 +65,7 @@ pub(super) struct Change {
 pub(super) struct Truth {
     path: PathBuf,
     database: Database,
-    /// A write failed, and redb takes none before the file is opened anew.
+    /// A write failed: redb takes none before the file is opened anew, and reads only the pages that it has in memory.
     failed: AtomicBool,
 }
 
@@ -86,7 +86,7 @@ impl Truth {
 
     /// Checks the format, makes the tables, and removes what a crash left unpublished.
     fn prepare(&self, directory: &Path) -> Result<()> {
-        let write = self.write()?;
+        let write = self.write_anyhow()?;
         {
             let mut meta = write.open_table(META).map_err(self.failed())?;
             let found = meta.get("format").map_err(self.failed())?.map(|v| v.value());
@@ -213,7 +213,7 @@ impl Truth {
 
     /// Keeps the cells that a collection is searched by from now on.
     pub(super) fn put_cells(&self, collection: u32, cells: &Cells) -> Result<()> {
-        let mut write = self.write()?;
+        let mut write = self.write_anyhow()?;
         // Becomes durable with the next publish; before that, they can be learnt again.
         write.set_durability(Durability::None).map_err(self.failed())?;
         let bytes = postcard::to_stdvec(cells).map_err(|e| Error::store(&self.path, e))?;
@@ -231,10 +231,21 @@ impl Truth {
         Ok(Revision(revision))
     }
 
-    pub(super) fn append(&self, revision: Revision, first: u32, segments: &[StoredSegment]) -> Result<()> {
+    pub(super) fn append(
+        &self,
+        scope: &Scope,
+        revision: Revision,
+        first: u32,
+        segments: &[StoredSegment],
+    ) -> Result<()> {
         let mut write = self.write()?;
         write.set_durability(Durability::None).map_err(self.failed())?;
         {
+            // With a collection go the revisions that were begun in it.
+            let staged = write.open_table(STAGED).map_err(self.failed())?;
+            if staged.get(revision.0).map_err(self.failed())?.is_none() {
+                return Err(no_collection(scope));
+            }
             let mut table = write.open_table(SEGMENTS).map_err(self.failed())?;
             let mut vectors = write.open_table(VECTORS).map_err(self.failed())?;
             for (ordinal, segment) in (first..).zip(segments) {
@@ -250,7 +261,7 @@ impl Truth {
     }
 
     pub(super) fn abandon(&self, revisions: &[Revision]) -> Result<()> {
-        let mut write = self.write()?;
+        let mut write = self.write_anyhow()?;
         write.set_durability(Durability::None).map_err(self.failed())?;
         {
             let mut staged = write.open_table(STAGED).map_err(self.failed())?;
@@ -379,6 +390,12 @@ impl Truth {
     }
 
     fn write(&self) -> Result<WriteTransaction> {
+        room::for_writing(&self.path)?;
+        self.write_anyhow()
+    }
+
+    /// For what takes hardly any room, or gives some.
+    fn write_anyhow(&self) -> Result<WriteTransaction> {
         self.database.begin_write().map_err(|e| {
             if matches!(e, redb::TransactionError::Storage(redb::StorageError::PreviousIo)) {
                 self.failed.store(true, Ordering::Relaxed);
