@@ -5,7 +5,8 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Debug)]
 pub(crate) struct ReindexArgs {
     /// Name of the new collection until it is ready, and of the old one from then on; otherwise the collection's with
-    /// "-reindexed" behind it. One that is there already is taken for what an interrupted reindex has left
+    /// "-reindexed" behind it. One that an interrupted reindex of this collection has left is gone on with; any
+    /// other is refused
     #[arg(long, value_name = "NAME")]
     pub(crate) beside: Option<String>,
     /// Keep the old collection, by that name
