@@ -127,7 +127,9 @@ class Training(unittest.TestCase):
 
     def test_what_is_wrong_is_named(self):
         mill(self.work / "mill")
-        for more, said in ((["--set", "ranks=3"], "ranks: unknown"), (["--pair", "x"], "--pair x"),
+        for more, said in ((["--set", "ranks=3"], "ranks: unknown"),
+                           (["--set", "growth=-1"], "growth is -1: expected a number of 0 to 1"),
+                           (["--set", "rate=fast"], "rate is 'fast': expected a number above 0"), (["--pair", "x"], "--pair x"),
                            (["--set", 'varied={"0": {"rank": 3}}'], "varied: rank: cannot be varied"),
                            (["--hold-out", "kitchen=0.5"], "kitchen is not trained on"),
                            (["--tamis", "/no/such/tamis"], "no such file")):

@@ -16,7 +16,7 @@ try:
     import torch
 
     from tamis_training import adapter, card, data, learn, model
-    from tamis_training.learn import Recipe
+    from tamis_training.recipe import Recipe
 except ImportError as missing:
     requirements = Path(__file__).parent / "requirements.txt"
     sys.exit(f"training needs {missing.name}: python -m pip install -r {requirements}\n(running Tamis never needs it)")
@@ -29,19 +29,19 @@ def arguments():
     add = parser.add_argument
     add("--tamis", default="tamis", help="the command line that splits, mines negatives and measures")
     add("--base", help="the encoder's folder with model.safetensors; the default encoder where nothing is said")
-    add("--data", nargs="*", default=[], metavar="FOLDER", help="a set, or a folder of sets")
+    add("--data", nargs="*", action="extend", default=[], metavar="FOLDER", help="a set, or a folder of sets")
     add("--sets", default="", help="only these sets of a folder of sets, by comma")
-    add("--pair", nargs="*", default=[], metavar="QUERIES:CORPUS",
+    add("--pair", nargs="*", action="extend", default=[], metavar="QUERIES:CORPUS",
         help="questions of one file to the corpus of a folder: a set whose parts lie apart")
     add("--out", required=True, help="where adapter.safetensors and card.md are written")
     add("--name", default="reader-mini", help="what the adapter is called")
     add("--languages", default="eng", help="languages of the questions and documents, ISO 639-3 codes by comma")
     add("--notes", help="what the card says of licences and limits, a file in Markdown")
     add("--recipe", default=str(HERE / "recipe.json"), help="the recipe's file")
-    add("--set", nargs="*", default=[], metavar="KEY=VALUE", help="what of the recipe is different")
+    add("--set", nargs="*", action="extend", default=[], metavar="KEY=VALUE", help="what of the recipe is different")
     add("--seed", type=int, help="in place of the recipe's")
     add("--share", type=float, default=1.0, help="train on so much of every set: for learning curves")
-    add("--hold-out", nargs="*", default=[], metavar="SET=SHARE",
+    add("--hold-out", nargs="*", action="extend", default=[], metavar="SET=SHARE",
         help="measure on so much of a set instead of training on it; passages that held-out questions see are not seen")
     add("--measure", default="", help="also measure on these sets of --data, by comma; they are not trained on")
     add("--max-unsound", type=float, default=0.2,
@@ -56,7 +56,8 @@ def recipe_of(args):
     known = {field.name for field in fields(Recipe)}
     for pair in args.set:
         key, _, value = pair.partition("=")
-        recipe[key] = data.value_of(value)
+        value, before = data.value_of(value), recipe.get(key)
+        recipe[key] = before | value if isinstance(before, dict) and isinstance(value, dict) else value
     unknown = sorted(set(recipe) - known)
     if unknown:
         raise SystemExit(f"recipe: {', '.join(unknown)}: unknown; there are {', '.join(sorted(known))}")

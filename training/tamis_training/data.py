@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import lessons
+from . import adapter, lessons
 
 FILES = ("jsonl.gz", "jsonl")
 
@@ -29,9 +29,11 @@ def value_of(text):
 
 
 def run(args, *command):
-    """What `tamis` says on standard output."""
+    """What `tamis` says on standard output; it mines and measures with the model that is adapted."""
+    environment = os.environ | ({"TAMIS_MODEL_DIR": str(Path(args.base).resolve())} if args.base else {})
     try:
-        done = subprocess.run([args.tamis, *map(str, command)], check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run([args.tamis, *map(str, command)], check=True, stdout=subprocess.PIPE, text=True,
+                              env=environment)
     except FileNotFoundError:
         raise SystemExit(f"--tamis {args.tamis}: no such file; build it with cargo build --release -p tamis-cli") from None
     except subprocess.CalledProcessError as error:
@@ -93,9 +95,9 @@ def load(args, sets, work, base):
     """Questions by set, and how many each had and lost."""
     tokens, questions, counts = lessons.Tokens(base), {}, {}
     for name, folder in sets.items():
-        # Mined once for every state of the files.
-        state = "|".join(f"{p.resolve()}:{p.stat().st_size}:{p.stat().st_mtime_ns}"
-                         for p in (part(folder, "queries"), part(folder, "corpus")))
+        # Mined once for every state of the files, and by every model.
+        state = "|".join([adapter.fingerprint(base), *(f"{p.resolve()}:{p.stat().st_size}:{p.stat().st_mtime_ns}"
+                         for p in (part(folder, "queries"), part(folder, "corpus")))])
         path = work / f"{name}-{hashlib.sha256(state.encode()).hexdigest()[:12]}.jsonl"
         if not path.exists():
             run(args, "calibrate", "lessons", "--data", folder, "--out", f"{path}.new")

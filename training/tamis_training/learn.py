@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import torch
@@ -11,56 +11,7 @@ import torch.nn.functional as F
 
 from .lessons import Tokens
 from .model import AdaptedLinear, AdapterShape, ReaderMini, fastest_kind
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides which adapter comes out, beside the data."""
-
-    rank: int = 16
-    rank_rest: int = 8
-    epochs: float = 1.0
-    questions: int = 4
-    """Questions of a batch."""
-    positives: int = 2
-    negatives: int = 4
-    """Passages of a question: at most so many with a wanted block, and so many without."""
-    growth: float = 0.0
-    """Over so much of a run, passages without a wanted block grow from one a question to `negatives`, each as long as its
-    logarithm, and a batch has as many more questions as keep its size. Reading is learnt from some 400 questions whatever
-    stands beside the answer; with all of `negatives` from the start they cost a third of the run."""
-    top: int = 12
-    """Negatives come from so many of the best passages of the fast ranking."""
-    rate: float = 1e-3
-    warm_up: float = 0.05
-    decay: float = 0.01
-    span_loss: float = 1.0
-    """Which of all tokens of the question's passages belong to an answer: one softmax over all of them (shared
-    normalisation, arXiv 1710.10723, section 3.2)."""
-    block_loss: float = 0.0
-    """Which block of the question's passages is wanted: softmax over the fast score plus the reader's."""
-    token_loss: float = 0.1
-    """Whether a token belongs to an answer, each by itself."""
-    passage_loss: float = 0.1
-    base_drop: float = 0.3
-    """How often a question is learnt without the fast score."""
-    base_weight: float = 0.5
-    """What a unit of the fast score counts beside the reader's logits."""
-    without_answer: float = 0.05
-    """How often a question is shown without the passages that answer it."""
-    bare: float = 0.0
-    """How often a question loses its punctuation, as people type into a search box."""
-    terse: float = 0.0
-    """How often it loses articles, prepositions and auxiliary verbs as well."""
-    average: float = 0.999
-    """Weights are averaged over about 1 / (1 - average) steps; 0 takes the last ones."""
-    orders: tuple = (0,)
-    """Adapters that are trained from the same beginning, one on the questions in each of these orders, and averaged."""
-    varied: dict = field(default_factory=dict)
-    """What of the recipe is otherwise in the run of an order: readers that learnt differently err differently."""
-    seed: int = 1
-    repeats: dict = field(default_factory=dict)
-    """By set, how often its questions are seen in an epoch; 1 where nothing is said."""
+from .recipe import Recipe
 
 
 def pick(rng, question, recipe):
