@@ -59,7 +59,7 @@ class Training(unittest.TestCase):
     def test_the_same_seed_makes_the_same_adapter_interrupted_or_not(self):
         mill(self.work / "mill")
         base = data.base_folder(type("Args", (), {"base": None, "tamis": TAMIS}))
-        args = type("Args", (), {"tamis": TAMIS, "max_unsound": 0.2})
+        args = type("Args", (), {"base": None, "tamis": TAMIS, "max_unsound": 0.2})
         questions, _ = data.load(args, {"mill": self.work / "mill"}, self.work, base)
         recipe = learn.Recipe(epochs=1.0, repeats={})
         said = lambda line: None
