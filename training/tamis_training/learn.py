@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,6 @@ import torch.nn.functional as F
 
 from .lessons import Tokens
 from .model import AdaptedLinear, AdapterShape, ReaderMini, fastest_kind
-from .recipe import Recipe
 
 
 def pick(rng, question, recipe):
@@ -149,22 +148,13 @@ def order_of(questions, recipe, rng):
 
 def train_all(questions, base_folder, recipe, checkpoint=None, said=print, device="cpu"):
     """The average of the adapters of all orders. Each leaves its checkpoint until all are done."""
-    recipes, models = [varied(recipe, order) for order in recipe.orders], []
-    for n, (order, of_run) in enumerate(zip(recipe.orders, recipes)):
+    models = []
+    for n, order in enumerate(recipe.orders):
         if len(recipe.orders) > 1:
             said(f"run {n + 1} of {len(recipe.orders)}")
         path = f"{checkpoint}.{order}" if checkpoint else None
-        models.append(train(questions, base_folder, of_run, path, said=said, device=device, order_seed=order))
+        models.append(train(questions, base_folder, recipe, path, said=said, device=device, order_seed=order))
     return average(models)
-
-
-def varied(recipe, order):
-    """The recipe of one run. What is averaged has the same beginning and the same shape."""
-    other = recipe.varied.get(str(order), {})
-    able = {part.name for part in fields(Recipe)} - {"rank", "rank_rest", "seed", "orders", "varied"}
-    if refused := sorted(set(other) - able):
-        raise SystemExit(f"recipe: varied: {', '.join(refused)}: cannot be varied; there are {', '.join(sorted(able))}")
-    return replace(recipe, **other)
 
 
 @torch.no_grad()

@@ -47,8 +47,6 @@ class Recipe:
     """Weights are averaged over about 1 / (1 - average) steps; 0 takes the last ones."""
     orders: tuple = (0,)
     """Adapters that are trained from the same beginning, one on the questions in each of these orders, and averaged."""
-    varied: dict = field(default_factory=dict)
-    """What of the recipe is otherwise in the run of an order: readers that learnt differently err differently."""
     seed: int = 1
     repeats: dict = field(default_factory=dict)
     """By set, how often its questions are seen in an epoch; 1 where nothing is said."""
@@ -84,7 +82,6 @@ RULES = {
     "average": ("a number of at least 0 and below 1", lambda value: number(value) and 0 <= value < 1),
     "orders": ("a list of whole numbers of at least 0", lambda value: isinstance(value, (list, tuple)) and value
                and all(isinstance(order, int) and order >= 0 for order in value)),
-    "varied": ("an object by order", lambda value: isinstance(value, dict)),
     "repeats": ("numbers of at least 0 by set", lambda value: isinstance(value, dict)
                 and all(number(times) and times >= 0 for times in value.values())),
 }
