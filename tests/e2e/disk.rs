@@ -9,7 +9,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tamis_proto::v1::{Budget, CompressRequest, Document, IngestResponse};
 
 use crate::metrics::{free_address, get};
-use crate::support::{BINARY, Server, document, fail, json, run, succeed};
+use crate::support::{Server, document, fail, json, run, succeed};
 
 /// A mounted file system, as long as this lives.
 struct Mounted<'a>(&'a Path);
@@ -125,10 +125,16 @@ async fn a_server_whose_store_failed_asks_for_a_restart_once_a_write_would_succe
 
 /// A server that is told when a file grows too long, where others would be ended.
 fn limited(data: &Path, metrics: &str) -> Child {
-    let serve = ["serve", "--listen", "127.0.0.1:0", "--data-dir", &data.display().to_string()].join(" ");
+    let served = Server::command(data);
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("trap '' XFSZ; exec {BINARY} {serve}")]).current_dir(data);
-    command.env("TAMIS_METRICS_LISTEN", metrics).stdout(Stdio::piped()).spawn().unwrap()
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(served.get_program()).args(served.get_args());
+    for (name, value) in served.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.current_dir(data).env("TAMIS_METRICS_LISTEN", metrics).stdout(Stdio::piped()).spawn().unwrap()
 }
 
 /// Limits how long a server's files may get.

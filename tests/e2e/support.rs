@@ -70,8 +70,14 @@ impl Server {
     }
 
     pub fn start_on(data: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::of(Self::command(data).envs(environment.iter().copied()).spawn().unwrap(), data)
+    }
+
+    /// What starts a server, on a port that it chooses and says.
+    pub fn command(data: &Path) -> Command {
         let mut command = tamis(data, &["serve", "--listen", "127.0.0.1:0", "--data-dir", &data.display().to_string()]);
-        Self::of(command.envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap(), data)
+        command.stdout(Stdio::piped());
+        command
     }
 
     /// A server that was begun, once it listens.

@@ -94,11 +94,12 @@ def joined(folder, corpus, queries):
 def load(args, sets, work, base):
     """Questions by set, and how many each had and lost."""
     tokens, questions, counts = lessons.Tokens(base), {}, {}
+    model = adapter.fingerprint(base)
     for name, folder in sets.items():
         # Mined once for every state of the files, and by every model.
-        state = "|".join([adapter.fingerprint(base), *(f"{p.resolve()}:{p.stat().st_size}:{p.stat().st_mtime_ns}"
-                         for p in (part(folder, "queries"), part(folder, "corpus")))])
-        path = work / f"{name}-{hashlib.sha256(state.encode()).hexdigest()[:12]}.jsonl"
+        state = [f"{p.resolve()}:{p.stat().st_size}:{p.stat().st_mtime_ns}"
+                 for p in (part(folder, "queries"), part(folder, "corpus"))]
+        path = work / f"{name}-{hashlib.sha256('|'.join([model, *state]).encode()).hexdigest()[:12]}.jsonl"
         if not path.exists():
             run(args, "calibrate", "lessons", "--data", folder, "--out", f"{path}.new")
             os.replace(f"{path}.new", path)

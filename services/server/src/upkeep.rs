@@ -109,6 +109,9 @@ fn count(app: &App) -> Result<()> {
 fn catch_up(app: &App) -> Result<()> {
     let mut all = Ok(());
     for scope in app.index.scopes()? {
+        if app.stopping.is_cancelled() {
+            break;
+        }
         match app.index.catch_up(&scope) {
             Err(Error::NotFound { .. }) => {} // deleted meanwhile
             done => all = all.and(done),

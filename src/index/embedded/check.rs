@@ -88,7 +88,7 @@ fn derived(index: &EmbeddedIndex, scope: &Scope, heads: &[DocumentHead], repair:
     if repair && !wrong.is_empty() {
         // Without the lexical index everything is derived again.
         let directory = index.lexical_directory(collection.record.id);
-        room::for_writing(&directory)?;
+        room::for_writing(&directory)?; // or nothing would be left of it
         let mut slot = lock(&collection.writer);
         drop((slot.take(), snapshot));
         std::fs::remove_dir_all(&directory).map_err(Error::io(&directory))?;
