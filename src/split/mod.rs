@@ -54,7 +54,7 @@ pub use again::split_again;
 use section::Section;
 
 /// Version of the splitting rules; part of a collection's settings, so that a change is noticed.
-pub const SPLITTER_VERSION: u32 = 2;
+pub const SPLITTER_VERSION: u32 = 3;
 
 /// Upper limits in tokens of the measure handed to [`split`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,10 @@ use crate::span::Span;
 /// A closing line of at most this many characters joins the sentence before it (`"`, `)`, `]`).
 const MAX_CLOSER_CHARS: usize = 3;
 
+/// A sentence of a script that does not tell sentences from clauses has more characters than this, where there is a blank:
+/// as many tokens of a language model as a sentence of English has, about.
+const MIN_UNMARKED_CHARS: usize = 60;
+
 /// How far back the beginning of a quotation is looked for.
 const MAX_QUOTATION_BYTES: usize = 2048;
 
@@ -160,17 +164,19 @@ fn speaks_on(next: &str, spaced: bool) -> bool {
     }
 }
 
-/// Ends that UAX #29 does not know, as lengths: Greek's question mark, Chinese ellipses.
+/// Ends that UAX #29 does not know, as lengths: Greek's question mark, Chinese ellipses, the blanks of Thai and Lao.
 fn missed_ends(sentence: &str) -> Vec<usize> {
-    if !sentence.contains([';', '\u{37e}', '…']) {
+    if !sentence.contains(|c: char| matches!(c, ';' | '\u{37e}' | '…') || ends_with_blanks(c)) {
         return Vec::new();
     }
     let mut out = Vec::new();
     let mut characters = sentence.char_indices().peekable();
-    let mut before = ' ';
+    // The character before, the last that is no blank, and how many there are since the last end.
+    let (mut before, mut word, mut length) = (' ', ' ', 0);
     while let Some((at, c)) = characters.next() {
         let next = characters.peek().map(|(_, c)| *c);
         let end = at + c.len_utf8();
+        length += 1;
         let ends = match c {
             ';' | '\u{37e}' => {
                 let then = sentence[end..].trim_start().chars().next();
@@ -179,14 +185,28 @@ fn missed_ends(sentence: &str) -> Vec<usize> {
                     && then.is_some_and(|c| is_greek(c) && c.is_uppercase())
             }
             '…' => before == '…' && next.is_some_and(|c| ('\u{3040}'..='\u{9fff}').contains(&c)),
+            c if c.is_whitespace() => {
+                length > MIN_UNMARKED_CHARS && ends_with_blanks(word) && next.is_some_and(ends_with_blanks)
+            }
             _ => false,
         };
         if ends {
             out.push(end);
+            length = 0;
         }
         before = c;
+        if !c.is_whitespace() {
+            word = c;
+        }
     }
     out
+}
+
+/// Thai and Lao letters: these scripts end sentences with a blank, and clauses as well. Their signs for what is repeated
+/// or cut short have a blank behind them that ends nothing.
+fn ends_with_blanks(c: char) -> bool {
+    let is_letter = ('\u{e01}'..='\u{e4e}').contains(&c) || ('\u{e81}'..='\u{ece}').contains(&c);
+    is_letter && !matches!(c, 'ๆ' | 'ฯ' | 'ໆ' | 'ຯ')
 }
 
 fn is_greek(c: char) -> bool {
@@ -226,6 +246,9 @@ mod tests {
         assert_eq!(cut("今天下雨。我们回家！好吗？"), ["今天下雨。", "我们回家！", "好吗？"]);
         assert_eq!(cut("यह पहला है। यह दूसरा है।"), ["यह पहला है।", "यह दूसरा है।"]);
         assert_eq!(cut("هل هذا صحيح؟ نعم."), ["هل هذا صحيح؟", "نعم."]);
+        let first = "ใกล้ๆ กันนั้นซัมเมอร์เธียเตอร์ซึ่งอยู่ใน ออกรุดซาสกี เปิดดำเนินการตั้งแต่ปี 1870 ถึง";
+        let second = "และในระหว่างสงคราม";
+        assert_eq!(cut(&format!("{first} {second}")), [first, second]);
     }
 
     #[test]
