@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::bootstrap::Random;
 use super::data::Question as Labelled;
+use super::plan::Plan;
 use super::prepare::PreparedSet;
-use super::run::Plan;
 use super::sentences::Counts;
 use super::system::System;
 use super::{passages, sentences};

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use super::bootstrap::{self, Interval};
-use super::report::{Report, at};
-use super::run::SetResult;
+use super::results::{Report, SetResult, at};
 use super::system::System;
 use crate::error::{Error, Result};
 
@@ -89,7 +88,7 @@ fn pairs(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::run::{AtBudget, SystemResult};
+    use crate::eval::results::{AtBudget, SystemResult};
 
     fn report(answers: &[(&str, f64)]) -> Report {
         let budget =

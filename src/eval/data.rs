@@ -15,7 +15,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::bootstrap::Random;
-use super::measure::normalised;
 use crate::document::{Content, Document, Metadata};
 use crate::error::{Error, Result};
 
@@ -51,6 +50,27 @@ pub struct Question {
     pub unanswerable: bool,
     /// The documents that it is asked of; `None` for all.
     pub candidates: Option<Vec<usize>>,
+}
+
+/// Case-folded, with single blanks: how labels and contexts are compared.
+#[must_use]
+pub fn normalised(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        // Full case folding differs from lower case only in a few letters that occur in labels: sharp s and
+        // the final sigma.
+        for c in word.chars().flat_map(char::to_lowercase) {
+            match c {
+                'ß' => out.push_str("ss"),
+                'ς' => out.push('σ'),
+                c => out.push(c),
+            }
+        }
+    }
+    out
 }
 
 #[derive(Deserialize)]

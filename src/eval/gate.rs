@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::bootstrap::Interval;
-use super::report::{Report, at};
+use super::results::{Report, at};
 use super::system::System;
 use crate::error::{Error, Result};
 
@@ -53,7 +53,7 @@ impl Minimum {
     }
 }
 
-fn kept(b: &super::run::AtBudget) -> Interval {
+fn kept(b: &super::results::AtBudget) -> Interval {
     if b.answer_kept.n > 0 { b.answer_kept } else { b.evidence_kept }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::data::Question;
+use super::data::{Question, normalised};
 
 /// Fewer words in a row are nobody's.
 pub const RUN: usize = 8;
@@ -19,27 +19,6 @@ pub struct Kept {
     /// The share of the evidence's words that are in it, in runs of [`RUN`]: of evidence that is longer than the
     /// budget, as of whole turns of a meeting, nothing else could be told.
     pub evidence_words: Option<f64>,
-}
-
-/// Case-folded, with single blanks: how labels and contexts are compared.
-#[must_use]
-pub fn normalised(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        // Full case folding differs from lower case only in a few letters that occur in labels: sharp s and
-        // the final sigma.
-        for c in word.chars().flat_map(char::to_lowercase) {
-            match c {
-                'ß' => out.push_str("ss"),
-                'ς' => out.push('σ'),
-                c => out.push(c),
-            }
-        }
-    }
-    out
 }
 
 /// Yes and no are no strings to look for.

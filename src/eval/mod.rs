@@ -1,8 +1,8 @@
 //! Measuring what contexts keep: labelled questions, systems side by side, intervals.
 //!
 //! [`data`] reads a set, [`prepare`](PreparedSet) encodes it once, [`system`](System) lists what is compared,
-//! [`run`] asks every question of every system at every budget, [`report`] writes it down. The measures are
-//! in [`measure`], the statistics in [`bootstrap`].
+//! [`run`](run()) asks every question of every system at every budget as a [`Plan`] says, [`report`] writes its results
+//! down. The measures are in [`measure`], the statistics in [`bootstrap`].
 //!
 //! The systems under test run the same code as the server: [`crate::compress`] over an index in memory.
 
@@ -20,9 +20,11 @@ mod logistic;
 pub mod measure;
 mod memory;
 mod passages;
+mod plan;
 pub mod plot;
 mod prepare;
 pub mod report;
+mod results;
 mod run;
 mod sentences;
 pub mod suites;
@@ -32,8 +34,10 @@ pub mod tune;
 
 use crate::error::{Error, Result};
 pub use memory::{RememberingEncoder, RememberingReader};
+pub use plan::Plan;
 pub use prepare::PreparedSet;
-pub use run::{Plan, SetResult, SystemResult, run};
+pub use results::{Report, SetResult, SystemResult};
+pub use run::run;
 pub use system::System;
 
 /// The thing of this name; the error names them all.

@@ -1,7 +1,7 @@
 //! Answers kept against tokens, as a picture (SVG).
 
 use super::heads::HeadScore;
-use super::report::{Report, at};
+use super::results::{Report, at};
 use super::system::System;
 use crate::read::Rows;
 

@@ -4,51 +4,12 @@ mod groups;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::bootstrap::{self, Interval};
+use super::bootstrap::Interval;
 use super::compare;
-
-use super::run::{AtBudget, SetResult, SystemResult};
+use super::results::{AtBudget, Report, SetResult, SystemResult};
 use super::system::System;
 
-/// All results of a run, with what made them.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
-    /// The encoder's fingerprint.
-    pub fingerprint: String,
-    /// The tokenizer of the budgets.
-    pub tokenizer: String,
-    /// For random orders and intervals.
-    pub seed: u64,
-    /// The sets.
-    pub sets: Vec<SetResult>,
-}
-
 impl Report {
-    /// The systems, in the order of the first set.
-    pub fn systems(&self) -> impl Iterator<Item = System> + '_ {
-        self.sets.iter().take(1).flat_map(|s| s.systems.iter().map(|r| r.system))
-    }
-
-    /// The budgets, in the order of the first set.
-    pub fn budgets(&self) -> impl Iterator<Item = u32> + '_ {
-        self.sets.iter().take(1).flat_map(|s| &s.systems).take(1).flat_map(|r| r.budgets.iter().map(|b| b.budget))
-    }
-
-    /// The mean over the sets that have answers, each counting alike, with the interval of that mean.
-    #[must_use]
-    pub fn macro_average(&self, system: System, budget: u32) -> Option<Interval> {
-        let of_sets: Vec<Vec<f64>> = self
-            .sets
-            .iter()
-            .filter_map(|s| at(s, system, budget))
-            .map(|b| b.answers.iter().copied().flatten().collect::<Vec<f64>>())
-            .filter(|answers| !answers.is_empty())
-            .collect();
-        (!of_sets.is_empty()).then(|| bootstrap::mean_of_means(&of_sets, self.seed))
-    }
-
     /// A table for a terminal: answers (or evidence) kept by set, system and budget.
     #[must_use]
     pub fn text(&self) -> String {
@@ -192,12 +153,6 @@ impl Report {
 #[must_use]
 pub fn points(gain: &Interval) -> String {
     format!("{:+.1} [{:+.1}, {:+.1}]", 100.0 * gain.mean, 100.0 * gain.low, 100.0 * gain.high)
-}
-
-/// The result of a system at a budget.
-pub(super) fn at(set: &SetResult, system: System, budget: u32) -> Option<&AtBudget> {
-    let result = set.systems.iter().find(|r| r.system == system)?;
-    result.budgets.iter().find(|b| b.budget == budget)
 }
 
 /// Per cent, with the interval.

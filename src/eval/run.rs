@@ -1,153 +1,27 @@
 //! Every question, of every system, at every budget.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
-
-use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
 use super::aspects::Aspects;
-use super::bootstrap::{self, Interval};
+use super::bootstrap;
 use super::data::Question as Labelled;
 use super::measure::{self, Kept};
+use super::plan::Plan;
 use super::prepare::{PreparedSet, in_parallel};
+use super::results::{AtBudget, Documents, SetResult, SystemResult};
 use super::sentences::Counts;
-use super::system::System;
 use super::trust;
-use crate::compress::{READ, READ_MINI, Readers, WhoReads};
+use crate::compress::{READ, READ_MINI};
 use crate::deadline::Deadline;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::index::SegmentId;
-use crate::rank::{Model, Question, ReadingPolicy};
-use crate::tokenize::TokenCounter;
+use crate::rank::Question;
 
 /// How deep document recall is measured.
 const DEPTHS: [usize; 4] = [1, 5, 10, 20];
-
-/// What to compare, and how.
-#[derive(Clone)]
-pub struct Plan {
-    /// The systems.
-    pub systems: Vec<System>,
-    /// The budgets, in tokens.
-    pub budgets: Vec<u32>,
-    /// Whose tokens.
-    pub tokenizer: Arc<dyn TokenCounter>,
-    /// How the system under test scores blocks.
-    pub model: Model,
-    /// For random orders and intervals.
-    pub seed: u64,
-    /// Who reads for the systems that read.
-    pub readers: Readers,
-    /// How much of it, and what it counts.
-    pub policy: ReadingPolicy,
-}
-
-impl Plan {
-    /// Who reads for a system; nobody for those that do not read.
-    pub(super) fn reading(&self, system: System) -> Result<Option<WhoReads<'_>>> {
-        match system.asks_for() {
-            Some((mode, only, ranker)) => self.readers.reading(&self.policy, mode, ranker, only, None),
-            None => Ok(None),
-        }
-    }
-}
-
-/// What a system kept of a set at one budget.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct AtBudget {
-    /// The budget, in tokens.
-    pub budget: u32,
-    /// Share of questions with an answer in the context.
-    pub answer_kept: Interval,
-    /// Share of evidence in the context.
-    pub evidence_kept: Interval,
-    /// Share of questions with all evidence in the context.
-    pub all_evidence_kept: Interval,
-    /// Share of the evidence's words in the context, in runs of eight.
-    #[serde(default)]
-    pub evidence_words: Interval,
-    /// Tokens of the contexts, on average.
-    pub tokens: f64,
-    /// Contexts over the budget: there must be none.
-    pub over: usize,
-    /// Share of the aspects of many documents, or of a summary's words, that are in the context.
-    #[serde(default)]
-    pub aspects_told: Interval,
-    /// Share of contexts that use nine tenths of the budget at least.
-    #[serde(default)]
-    pub filled: Interval,
-    /// Answer kept, question by question; `null` where it has no answer to look for.
-    pub answers: Vec<Option<f64>>,
-    /// Evidence kept, question by question.
-    pub evidence: Vec<Option<f64>>,
-    /// Words of the evidence kept, question by question.
-    #[serde(default)]
-    pub words: Vec<Option<f64>>,
-    /// Aspects told, question by question.
-    #[serde(default)]
-    pub aspects: Vec<Option<f64>>,
-    /// Tokens that a reader read, question by question; empty where none did.
-    #[serde(default)]
-    pub read: Vec<usize>,
-    /// Answer kept where the system was sure of it: at a confidence of 0.9 or more.
-    #[serde(default)]
-    pub sure: Option<Interval>,
-    /// How well confidence tells questions with an answer from those without: area under the ROC curve.
-    #[serde(default)]
-    pub tells_unanswerable: Option<f64>,
-}
-
-/// How well a system finds documents.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Documents {
-    /// Recall of gold documents among the first k.
-    pub recall: BTreeMap<usize, Interval>,
-    /// nDCG of the first ten.
-    pub ndcg_10: Interval,
-    /// Reciprocal rank of the first gold document.
-    #[serde(default)]
-    pub reciprocal_rank: Interval,
-    /// Recall at 1, question by question; `null` where it has no gold documents.
-    #[serde(default)]
-    pub first: Vec<Option<f64>>,
-}
-
-/// A system on a set.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SystemResult {
-    /// Which.
-    pub system: System,
-    /// By budget.
-    pub budgets: Vec<AtBudget>,
-    /// Where the system ranks documents.
-    pub documents: Option<Documents>,
-    /// Milliseconds per question and stage, at the middle budget, on average.
-    pub stages_ms: BTreeMap<String, f64>,
-    /// Tokens that models read per question, on average: what was read at ingest is not read again.
-    #[serde(default)]
-    pub model_tokens: f64,
-}
-
-/// All systems on a set.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SetResult {
-    /// The set's name.
-    pub set: String,
-    /// Its documents.
-    pub documents: usize,
-    /// Ids of the questions, in the order of all lists below.
-    pub questions: Vec<String>,
-    /// The group of every question; empty strings where they are not grouped.
-    #[serde(default)]
-    pub groups: Vec<String>,
-    /// What is odd about the set.
-    pub warnings: Vec<String>,
-    /// The systems.
-    pub systems: Vec<SystemResult>,
-}
 
 /// One answer: what it kept, its tokens, its stages.
 struct Answer {

@@ -7,15 +7,14 @@ mod boost;
 mod confidence;
 mod sum;
 
-use super::data::{Question as Labelled, text_of};
-use super::measure::normalised;
+use super::data::{Question as Labelled, normalised, text_of};
 use super::prepare::{PreparedSet, in_parallel};
 use crate::compress;
 use crate::deadline::Deadline;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
-use crate::rank::features::{self, Features};
-use crate::rank::{Model, Question};
+use crate::rank::features::Features;
+use crate::rank::{Model, Question, describe};
 
 /// Candidates looked at, as for a budget of 512 tokens.
 const CANDIDATES: usize = 64;
@@ -38,7 +37,7 @@ pub fn examples(prepared: &PreparedSet, encoder: &dyn Encoder) -> Result<Vec<Exa
         let question = Question::new(&labelled.text, encoder, &deadline)?;
         let filter = prepared.filter(labelled.candidates.as_deref());
         let candidates = compress::retrieve(&prepared.index, &filter, &question, CANDIDATES, &deadline)?;
-        let described = features::describe(&question, &prepared.index, &candidates, &deadline)?;
+        let described = describe(&question, &prepared.index, &candidates, &deadline)?;
         let is_wanted = Wanted::of(prepared, labelled);
         let wanted = described.iter().enumerate().filter(|(_, d)| {
             let candidate = &candidates[d.candidate];

@@ -1,6 +1,7 @@
 //! Block scores: features, as a model weighs them.
 
-use super::features::{self, Features};
+use super::describe::describe;
+use super::features::Features;
 use super::fusion::{Candidate, by_score};
 use super::model::Model;
 use super::policy::Who;
@@ -69,7 +70,7 @@ pub fn score_blocks(
     model: &Model,
     deadline: &Deadline,
 ) -> Result<Vec<BlockScore>> {
-    let described = features::describe(question, view, candidates, deadline)?;
+    let described = describe(question, view, candidates, deadline)?;
     let known: Vec<Features> = described.iter().map(|d| d.features).collect();
     let scored = described.into_iter().zip(model.score(&known));
     let mut scores: Vec<BlockScore> = scored

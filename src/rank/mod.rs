@@ -5,6 +5,7 @@
 mod blocks;
 mod bridges;
 pub mod cascade;
+mod describe;
 mod expected;
 pub mod features;
 mod feedback;
@@ -19,6 +20,7 @@ mod trees;
 mod xl3m;
 
 pub use blocks::{BlockScore, score_blocks};
+pub use describe::describe;
 pub(crate) use fusion::ranked;
 pub use fusion::{Candidate, Lexical, fuse};
 pub use infiniretri::read_by_attention;

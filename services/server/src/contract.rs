@@ -5,6 +5,15 @@ use std::sync::LazyLock;
 
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
+use crate::v1::{collection_service_server, context_service_server, ingest_service_server};
+
+/// The services whose health says whether this server is ready; that of the empty name says whether it is alive.
+pub const SERVICES: [&str; 3] = [
+    context_service_server::SERVICE_NAME,
+    ingest_service_server::SERVICE_NAME,
+    collection_service_server::SERVICE_NAME,
+];
+
 /// A method of the contract.
 pub(crate) struct Method {
     /// `/tamis.v1.ContextService/Compress`.

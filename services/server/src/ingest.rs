@@ -1,5 +1,6 @@
 //! `IngestService`: a stream of documents in, one acknowledgement each out, once durable and searchable.
 
+mod in_flight;
 mod publisher;
 mod reader;
 

@@ -45,5 +45,6 @@ mod work;
 
 pub use app::{App, AppError, Reach};
 pub use config::{Config, ConfigError, EMBEDDED, Loaded};
+pub use contract::SERVICES;
 pub use gateway::openapi;
 pub use tamis_proto::v1;

@@ -7,7 +7,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
-use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
@@ -16,6 +15,7 @@ use tonic_health::ServingStatus;
 use crate::app::App;
 use crate::collection::Collections;
 use crate::context::Contexts;
+use crate::contract::SERVICES;
 use crate::ingest::Documents;
 use crate::v1::collection_service_server::CollectionServiceServer;
 use crate::v1::context_service_server::ContextServiceServer;
@@ -26,13 +26,6 @@ use crate::{gateway, telemetry, transport, upkeep};
 const MAX_RESPONSE_BYTES: usize = 256 * 1024 * 1024;
 /// How often an idle connection is asked whether it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-
-/// The services whose health says whether this server is ready; that of the empty name says whether it is alive.
-pub const SERVICES: [&str; 3] = [
-    <ContextServiceServer<Contexts> as NamedService>::NAME,
-    <IngestServiceServer<Documents> as NamedService>::NAME,
-    <CollectionServiceServer<Collections> as NamedService>::NAME,
-];
 
 /// Why serving ended.
 #[derive(Debug, thiserror::Error)]

@@ -13,8 +13,8 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::app::App;
+use crate::contract::SERVICES;
 use crate::pace::paced;
-use crate::serve::SERVICES;
 
 /// How often the index is asked whether it answers.
 const LOOK: Duration = Duration::from_secs(2);
@@ -24,6 +24,7 @@ const COUNT: Duration = Duration::from_secs(30);
 const CATCH_UP: Duration = Duration::from_secs(10);
 /// How often stale segments are removed; several servers of one cluster do it each for itself, which does no harm.
 const SWEEP: Duration = Duration::from_secs(3600);
+
 /// Goes on until the server stops. Services are ready while the index is.
 pub(crate) async fn run(app: App, health: HealthReporter) {
     tokio::join!(

@@ -2,7 +2,7 @@
 
 use super::shown;
 use crate::eval::bootstrap::{self, Interval};
-use crate::eval::run::{SetResult, SystemResult};
+use crate::eval::results::{SetResult, SystemResult};
 
 /// A group, its questions, what is measured of it, by budget or once.
 struct Group<'a> {

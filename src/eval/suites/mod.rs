@@ -118,8 +118,8 @@ impl FromStr for Suite {
 mod tests {
     use super::*;
     use crate::document::{Content, Metadata};
-    use crate::eval::data::text_of;
-    use crate::eval::measure::{kept, normalised};
+    use crate::eval::data::{normalised, text_of};
+    use crate::eval::measure::kept;
 
     fn documents(count: usize) -> Vec<Document> {
         let document = |n: usize| {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tamis_server::serve::SERVICES;
+use tamis_server::SERVICES;
 use tamis_server::telemetry::Telemetry;
 use tamis_server::{App, Loaded, Reach, serve};
 use tokio::net::{TcpListener, TcpSocket};

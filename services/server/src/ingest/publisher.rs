@@ -8,7 +8,7 @@ use tamis::index::{DocumentHead, Scope};
 use tamis::ingest::{Outcome, Staged};
 use tokio::sync::mpsc;
 
-use super::reader::{Acknowledge, Ids, InFlight, Staging};
+use super::in_flight::{Acknowledge, Ids, InFlight, Staging};
 use crate::app::App;
 use crate::quota::Reservation;
 use crate::status::reason;

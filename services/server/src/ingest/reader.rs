@@ -1,69 +1,25 @@
 //! Reads an ingest stream: assembles documents and hands them to the threads that encode.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use tamis::document::Document;
 use tamis::error::{Error, Result};
 use tamis::extract::MAX_DOCUMENT_BYTES;
 use tamis::index::{BlockVectors, Scope};
-use tamis::ingest::{Staged, settings_for};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tamis::ingest::settings_for;
+use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
+use super::in_flight::{Acknowledge, Ids, InFlight, Staging};
 use super::publisher::{self, Target};
 use crate::app::App;
 use crate::call::{Call, Cost};
 use crate::convert;
 use crate::memory::Held;
-use crate::quota::Reservation;
 use crate::status::{not_done, refused, stopping};
 use crate::v1::{self, ingest_request::Part};
-use crate::work::{NotDone, Outcome};
+use crate::work::NotDone;
 
 /// Documents of one stream that may be encoded or wait to be published at a time.
 const IN_FLIGHT: usize = 256;
-
-pub(super) type Acknowledge = mpsc::Sender<std::result::Result<v1::IngestResponse, Status>>;
-
-/// A document on its way from the reader to the publisher.
-pub(super) struct InFlight {
-    pub(super) id: String,
-    pub(super) index: u64,
-    pub(super) staged: Staging,
-    /// What it takes until it is staged.
-    pub(super) held: Held,
-}
-
-pub(super) enum Staging {
-    Refused(Error),
-    Running(oneshot::Receiver<Outcome<Result<(Staged, Reservation)>>>),
-}
-
-/// Ids of a stream that are being worked on. A second document with such an id waits for the first to be
-/// published: otherwise the two could overtake each other.
-#[derive(Clone, Default)]
-pub(super) struct Ids {
-    busy: Arc<Mutex<HashSet<String>>>,
-    changed: Arc<Notify>,
-}
-
-impl Ids {
-    async fn claim(&self, id: &str) {
-        loop {
-            let changed = self.changed.notified();
-            if self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    pub(super) fn release(&self, id: &str) {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
-        self.changed.notify_waiters();
-    }
-}
 
 /// Reads until the client ends the stream, is gone, breaks the protocol, or the server stops.
 pub(super) async fn read(app: App, call: Call, mut stream: Streaming<v1::IngestRequest>, acknowledge: Acknowledge) {
